@@ -1,0 +1,81 @@
+/** Every error nsrun throws and every line it prints about one is made here. */
+
+/** What a failed start was doing when it failed: which lane, which step of how many. */
+export interface StepPlace {
+  readonly index: number;
+  readonly total: number;
+  readonly label: string;
+  readonly lane: string;
+}
+
+/** Base of all errors thrown by nsrun. `message` is one line, lower case; `hint` a second one where the errno misleads. */
+export class NsrunError extends Error {
+  override name = "NsrunError";
+  /** The exit code that the command line gives: 125 nsrun failed, 126 not executable, 127 not found. */
+  readonly exitCode: 125 | 126 | 127;
+  readonly hint: string | undefined;
+  constructor(message: string, options: { hint?: string | undefined; exitCode?: 125 | 126 | 127; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.hint = options.hint;
+    this.exitCode = options.exitCode ?? 125;
+  }
+}
+
+/** Something the caller wrote is wrong: an unknown option, a malformed address, a missing rootfs. */
+export class UsageError extends NsrunError {
+  override name = "UsageError";
+}
+
+/** A system call failed. `errno` is positive, `code` its name (`EPERM`). */
+export class SyscallError extends NsrunError {
+  override name = "SyscallError";
+  constructor(
+    doing: string,
+    readonly errno: number,
+    readonly code: string,
+    text: string,
+    options: { hint?: string | undefined; exitCode?: 125 | 126 | 127 } = {},
+  ) {
+    super(`${doing}: ${code} (${text})`, options);
+  }
+}
+
+/** A step of a plan failed; `place` says which one. Message: `step 7 of 19: mount proc on /proc: EPERM (…)`. */
+export class StepError extends SyscallError {
+  override name = "StepError";
+  constructor(
+    readonly place: StepPlace,
+    errno: number,
+    code: string,
+    text: string,
+    options: { hint?: string | undefined; exitCode?: 125 | 126 | 127 } = {},
+  ) {
+    super(`step ${place.index} of ${place.total}: ${place.label}`, errno, code, text, options);
+  }
+}
+
+/** The kernel refused an rtnetlink request; `extack` is its own explanation (NLMSGERR_ATTR_MSG), where it gave one. */
+export class NetlinkError extends SyscallError {
+  override name = "NetlinkError";
+  constructor(
+    doing: string,
+    errno: number,
+    code: string,
+    text: string,
+    readonly extack: string | undefined,
+    options: { hint?: string | undefined } = {},
+  ) {
+    super(doing, errno, code, extack ? `${text}: ${extack}` : text, options);
+  }
+}
+
+/** The lines for a user: `nsrun: …`, then `hint: …` where there is one; a stack only with NSRUN_DEBUG=1. */
+export function errorLines(error: unknown, debug: boolean): string[] {
+  const known = error instanceof NsrunError;
+  const text = error instanceof Error ? error.message : String(error);
+  const lines = [`nsrun: ${known ? "" : "internal error: "}${text.replaceAll("\n", " ")}`];
+  if (known && error.hint) lines.push(`hint: ${error.hint}`);
+  if (!known) lines.push("hint: this is a bug in nsrun; NSRUN_DEBUG=1 shows where");
+  if (debug && error instanceof Error && error.stack) lines.push(error.stack);
+  return lines;
+}

@@ -1,0 +1,88 @@
+/** Compiles the trampoline when nsrun starts and binds its two functions. Nothing else in nsrun compiles or loads code. */
+import { cc, dlopen, linkSymbols, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
+import { closeSync, writeSync } from "node:fs";
+import { NsrunError } from "../errors.ts";
+import { ARCH, type SyscallName, syscallNumber } from "./abi.ts";
+import source from "./trampoline.c" with { type: "text" };
+
+/** Where the plan lies in the ELF: file offset PLAN_OFFSET, address PLAN_ADDRESS (congruent modulo 64 kB pages). */
+export const PLAN_OFFSET = 8192;
+export const PLAN_ADDRESS = 0x10000000 + PLAN_OFFSET;
+
+const USED: SyscallName[] = [
+  "exit_group",
+  "sendto",
+  "rt_sigaction",
+  "munmap",
+  "rt_sigtimedwait",
+  "kill",
+  "wait4",
+  "pidfd_open",
+  "pidfd_send_signal",
+  "ppoll",
+];
+
+interface Native {
+  sys(n: number, a: number, b: number, c: number, d: number, e: number, f: number): number;
+  vexec(flags: number, job: number): number;
+  /** The position-independent machine code, for image.ts. */
+  code: Uint8Array;
+}
+
+/**
+ * A C source without a file: cc opens it through /proc, so a read-only root without /tmp will do. `BUN_TMPDIR` is pointed
+ * at a place where nothing can be written, or cc would first write eleven headers there that we do not include (5 ms).
+ */
+function compile() {
+  const libc = dlopen("libc.so.6", {
+    setenv: { args: ["ptr", "ptr", "i32"], returns: "i32" },
+    unsetenv: { args: ["ptr"], returns: "i32" },
+    memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+  }).symbols;
+  const name = Buffer.from("BUN_TMPDIR\0");
+  const fd = libc.memfd_create(Buffer.from("nsrun-trampoline.c\0"), 1);
+  if (fd < 0) throw new NsrunError("cannot create a memfd for the trampoline's source");
+  try {
+    writeSync(fd, source);
+    libc.setenv(name, Buffer.from("/proc\0"), 1);
+    const define: Record<string, string> = { PLAN_ADDR: String(PLAN_ADDRESS) };
+    for (const call of USED) define[`SYS_${call}`] = String(syscallNumber(call, ARCH));
+    return cc({
+      source: `/proc/self/fd/${fd}`,
+      flags: "-nostdlib",
+      define,
+      symbols: { nsi_table: { args: ["ptr"], returns: "void" } },
+    });
+  } finally {
+    closeSync(fd);
+    if (process.env.BUN_TMPDIR === undefined) libc.unsetenv(name);
+    else libc.setenv(name, Buffer.from(`${process.env.BUN_TMPDIR}\0`), 1);
+  }
+}
+
+function load(): Native {
+  const library = compile();
+  const table = new BigInt64Array(new ArrayBuffer(32));
+  library.symbols.nsi_table(ptr(table));
+  const [sys, vexec, begin, end] = Array.from(table, Number) as [number, number, number, number];
+  const bound = linkSymbols({
+    sys: { ptr: sys as Pointer, args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64_fast" },
+    vexec: { ptr: vexec as Pointer, args: ["i64", "i64"], returns: "i64_fast" },
+  } as const).symbols;
+  const code = new Uint8Array(toArrayBuffer(begin as Pointer, 0, end - begin)).slice();
+  // `library` must stay reachable: it owns the executable memory
+  return {
+    sys: bound.sys as unknown as Native["sys"],
+    vexec: bound.vexec as unknown as Native["vexec"],
+    code,
+    library,
+  } as Native;
+}
+
+let loaded: Native | undefined;
+
+/** The trampoline, compiled at the first use (about 3 ms). */
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}

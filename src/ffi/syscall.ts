@@ -1,0 +1,68 @@
+/** One raw system call from the JS thread, with strings and buffers as arguments. */
+import { ptr } from "bun:ffi";
+import { SyscallError } from "../errors.ts";
+import { type SyscallName, syscallNumber } from "./abi.ts";
+import { errnoName, errnoText } from "./errno.ts";
+import { native } from "./native.ts";
+
+/**
+ * An argument: a number, a C string (copied and terminated; NUL inside is refused), a buffer passed by address, or null.
+ * Make buffers with {@link bytes}: small typed arrays made by length may move (oven-sh/bun#32054).
+ */
+export type SyscallArg = number | bigint | string | ArrayBufferView | null;
+
+/** A buffer whose address stays: its memory is a real ArrayBuffer from the start. */
+export const bytes = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array(new ArrayBuffer(length));
+
+/** The address of a buffer made with {@link bytes}; 0 for an empty one. The caller keeps the buffer reachable. */
+export const addressOf = (view: ArrayBufferView): number => (view.byteLength === 0 ? 0 : Number(ptr(view)));
+
+// Strings live here during one call; a path is at most 4096 bytes, so six of them always fit.
+const scratch = new Uint8Array(new ArrayBuffer(65536));
+const scratchBase = Number(ptr(scratch));
+const encoder = new TextEncoder();
+let used = 0;
+
+function stringArg(text: string): number {
+  if (text.includes("\0")) throw new RangeError("a C string cannot hold NUL");
+  const at = used;
+  const { read, written } = encoder.encodeInto(text, scratch.subarray(at, scratch.length - 1));
+  if (read < text.length) throw new RangeError("argument too long");
+  scratch[at + written] = 0;
+  used = (at + written + 8) & ~7;
+  return scratchBase + at;
+}
+
+function toNumber(arg: SyscallArg | undefined): number {
+  if (typeof arg === "number") return arg;
+  if (typeof arg === "string") return stringArg(arg);
+  if (arg === null || arg === undefined) return 0;
+  if (typeof arg === "bigint") return Number(arg);
+  return addressOf(arg);
+}
+
+/** syscall(2) without libc: the result, or -errno. Never throws for a failed call. */
+export function sys(
+  name: SyscallName,
+  a?: SyscallArg,
+  b?: SyscallArg,
+  c?: SyscallArg,
+  d?: SyscallArg,
+  e?: SyscallArg,
+  f?: SyscallArg,
+): number {
+  used = 0;
+  return native().sys(syscallNumber(name), toNumber(a), toNumber(b), toNumber(c), toNumber(d), toNumber(e), toNumber(f));
+}
+
+/** The error for a negative result of {@link sys}. `doing` says what was being done, to what. */
+export function failed(result: number, doing: string, hint?: string): SyscallError {
+  return new SyscallError(doing, -result, errnoName(-result), errnoText(-result), { hint });
+}
+
+/** As {@link sys}, but a failure throws a SyscallError `doing: EPERM (operation not permitted)`. */
+export function must(doing: string, name: SyscallName, ...args: SyscallArg[]): number {
+  const result = sys(name, ...args);
+  if (result < 0) throw failed(result, doing);
+  return result;
+}

@@ -1,0 +1,184 @@
+/*
+ * The trampoline: everything of nsrun that is not TypeScript. No headers, no libc, no data of its own.
+ *
+ * bun:ffi's cc (TinyCC) compiles it when nsrun starts. The bytes between nsi_begin and nsi_end are position
+ * independent and used twice:
+ *   - in Bun's own process: nsi_sys (one raw system call) and nsi_vexec (start a sealed ELF), bound by native.ts;
+ *   - as the text of that ELF (image.ts), whose entry point is nsi_begin and whose data segment is a plan.
+ *
+ * The law of this file, since half of it runs as pid 1 of a container:
+ *   every function is static or hidden; no string literal, no static data, no array initialiser (TinyCC would call
+ *   memset or leave the range); a step that fails ends the process, the rest of its lane must never run.
+ */
+#define HID extern __attribute__((visibility("hidden")))
+HID char nsi_begin[];
+HID char nsi_end[];
+HID long nsi_sys(long n, long a, long b, long c, long d, long e, long f);
+HID long nsi_vexec(long flags, long *job);
+HID void nsi_main(void);
+
+/* nsi_begin  the ELF's entry: align the stack, go to nsi_main.
+ * nsi_sys    one system call; returns -errno, touches no errno (it may run beside Bun's threads).
+ * nsi_vexec  clone(flags, 0, &job[1]) + execveat(job[2], job[3], job[4], job[5], AT_EMPTY_PATH), in registers only:
+ *            the child shares Bun's stack and must not write to it. job[0] receives execveat's -errno. */
+#if defined(__x86_64__)
+__asm__("nsi_begin:\n"
+        "  xor %ebp, %ebp\n  and $-16, %rsp\n  call nsi_main\n  hlt\n"
+        "nsi_sys:\n"
+        "  mov %rdi, %rax\n  mov %rsi, %rdi\n  mov %rdx, %rsi\n  mov %rcx, %rdx\n"
+        "  mov %r8, %r10\n  mov %r9, %r8\n  mov 8(%rsp), %r9\n  syscall\n  ret\n"
+        "nsi_vexec:\n"
+        "  mov %rsi, %r9\n  lea 8(%rsi), %rdx\n  xor %esi, %esi\n  xor %r10d, %r10d\n  xor %r8d, %r8d\n"
+        "  mov $56, %eax\n  syscall\n  test %rax, %rax\n  jnz nsi_vexec_out\n"
+        "  mov 16(%r9), %rdi\n  mov 24(%r9), %rsi\n  mov 32(%r9), %rdx\n  mov 40(%r9), %r10\n"
+        "  mov $0x1000, %r8d\n  mov $322, %eax\n  syscall\n"
+        "  mov %rax, (%r9)\n  mov $127, %edi\n  mov $60, %eax\n  syscall\n"
+        "nsi_vexec_out:\n  ret\n");
+#elif defined(__aarch64__)
+/* TinyCC has no aarch64 assembler for these; the words are, in order:
+ *   mov x0,sp; b nsi_main (10 words on, so nsi_main must be the first C function)
+ *   mov x8,x0; mov x0,x1; … mov x5,x6; svc 0; ret
+ *   vexec: mov x9,x1; add x2,x1,8; mov x1,0; mov x3,0; mov x4,0; mov x8,220; svc 0; cbnz x0,out;
+ *          ldr x0,[x9,16]; ldr x1,[x9,24]; ldr x2,[x9,32]; ldr x3,[x9,40]; mov x4,0x1000; mov x8,281; svc 0;
+ *          str x0,[x9]; mov x0,127; mov x8,93; svc 0; out: ret */
+__asm__("nsi_begin:\n .int 0x910003e0,0x1400001e\n"
+        "nsi_sys:\n .int 0xaa0003e8,0xaa0103e0,0xaa0203e1,0xaa0303e2,0xaa0403e3,0xaa0503e4,0xaa0603e5,0xd4000001,0xd65f03c0\n"
+        "nsi_vexec:\n .int 0xaa0103e9,0x91002022,0xd2800001,0xd2800003,0xd2800004,0xd2801b88,0xd4000001,0xb5000180\n"
+        " .int 0xf9400920,0xf9400d21,0xf9401122,0xf9401523,0xd2820004,0xd2802328,0xd4000001\n"
+        " .int 0xf9000120,0xd2800fe0,0xd2800ba8,0xd4000001,0xd65f03c0\n");
+#endif
+
+struct step {          /* layout shared with src/plan/encode.ts */
+  long nr;             /* system call, or one of the loops below */
+  long a[6];
+  long flags;          /* bits 0-5: argument i is the register; then the bits below */
+  long tolerate;       /* an errno that counts as success (0: none) */
+  long jump;           /* where the parent side goes on after a clone (0: no clone) */
+};
+#define STORE 64       /* the result becomes the register */
+#define SOFT 128       /* a failure is reported, then passed over */
+#define EXACT 256      /* the result must equal a[2]: a whole read or write */
+
+struct plan {          /* at PLAN_ADDR in the ELF's data segment */
+  long sock;           /* the socket to the supervisor */
+  int rec[4];          /* the record to send: kind, a, b, 0 */
+  long size;           /* bytes of the segment, for munmap */
+  struct step steps[1];
+};
+/* record kinds, see src/container/records.ts */
+#define R_FAILED 2
+#define R_ENDED 3
+#define R_SOFT 4
+#define R_WATCHED 6
+
+static void nsi_run(struct plan *p);
+
+void nsi_main(void) { nsi_run((struct plan *)PLAN_ADDR); }
+
+static void nsi_exit(long code) {
+  for (;;) nsi_sys(SYS_exit_group, code, 0, 0, 0, 0, 0);
+}
+
+static void nsi_send(long sock, int *rec, int kind, int a, int b) {
+  rec[0] = kind;
+  rec[1] = a;
+  rec[2] = b;
+  rec[3] = 0;
+  nsi_sys(SYS_sendto, sock, (long)rec, 16, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+}
+
+/* Every disposition back to SIG_DFL: Bun ignores SIGPIPE and SIGXFSZ and passes on what its own caller ignored, and
+ * an ignored SIGCHLD would make the kernel reap behind our back. sa: 32 zero bytes. 9 and 19 answer EINVAL. */
+static long nsi_reset(long sa) {
+  long sig;
+  for (sig = 1; sig <= 64; sig++) nsi_sys(SYS_rt_sigaction, sig, sa, 0, 8, 0, 0);
+  return 0;
+}
+
+/* pid 1's life: reap, pass signals on, end with the payload (pid 0: none, live until killed). All signals are blocked,
+ * and a blocked signal is never discarded, not even for pid 1, so nothing is lost between two turns. */
+static void nsi_reap(long pid, long to, long sock, long plan, long size) {
+  long set, sig, child;
+  int status;
+  int rec[4];
+  nsi_sys(SYS_munmap, plan, size, 0, 0, 0, 0); /* environment and host paths are not left in pid 1's memory */
+  set = -1;
+  for (;;) {
+    sig = nsi_sys(SYS_rt_sigtimedwait, (long)&set, 0, 0, 8, 0, 0);
+    if (sig != 17) {
+      /* synchronous fault signals sent by hand stay here: 4 ILL 5 TRAP 6 ABRT 7 BUS 8 FPE 11 SEGV 31 SYS */
+      if (sig > 0 && pid && !((0x800009f0 >> sig) & 1 && sig < 32)) nsi_sys(SYS_kill, to, sig, 0, 0, 0, 0);
+      continue;
+    }
+    for (;;) {
+      child = nsi_sys(SYS_wait4, -1, (long)&status, 1 /* WNOHANG */, 0, 0, 0);
+      if (child <= 0) break;
+      if (child != pid) continue;
+      nsi_send(sock, rec, R_ENDED, status, 0);
+      nsi_exit(status & 0x7f ? 128 + (status & 0x7f) : (status >> 8) & 0xff);
+    }
+  }
+}
+
+struct pollfd { int fd; short events; short revents; };
+
+/* The stage's life: wait for the container's end or for the supervisor's. A hang-up of the socket is the supervisor's
+ * death at whatever instant, kill -9 included: the container is killed, reaped, and nothing is left. */
+static long nsi_watch(long pid, long sock) {
+  struct pollfd w[2];
+  int status;
+  int rec[4];
+  long fd;
+  fd = nsi_sys(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+  if (fd < 0) nsi_sys(SYS_kill, pid, 9, 0, 0, 0, 0);
+  w[0].fd = fd;
+  w[0].events = 1;
+  w[1].fd = sock;
+  w[1].events = 0;
+  while (fd >= 0) {
+    w[0].revents = 0;
+    w[1].revents = 0;
+    if (nsi_sys(SYS_ppoll, (long)w, 2, 0, 0, 8, 0) < 0) continue;
+    if (w[0].revents) break;
+    if (w[1].revents) {
+      nsi_sys(SYS_pidfd_send_signal, fd, 9, 0, 0, 0, 0);
+      w[1].fd = -1;
+    }
+  }
+  nsi_sys(SYS_wait4, pid, (long)&status, 0, 0, 0, 0);
+  nsi_send(sock, rec, R_WATCHED, status, fd < 0 ? fd : 0);
+  return 0;
+}
+
+static void nsi_run(struct plan *p) {
+  struct step *s;
+  long i, k, r, reg;
+  long a[6];
+  i = 0;
+  reg = 0;
+  for (;;) {
+    s = &p->steps[i];
+    for (k = 0; k < 6; k++) a[k] = (s->flags >> k) & 1 ? reg : s->a[k];
+    if (s->nr == -1) r = nsi_reset(a[0]);
+    else if (s->nr == -2) {
+      nsi_reap(a[0], a[1] ? -a[0] : a[0], p->sock, (long)p, p->size);
+      r = 0;
+    } else if (s->nr == -3) r = nsi_watch(a[0], p->sock);
+    else r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if ((r < 0 && -r != s->tolerate) || ((s->flags & EXACT) && r != a[2])) {
+      nsi_send(p->sock, p->rec, s->flags & SOFT ? R_SOFT : R_FAILED, i, r < 0 ? -r : 0);
+      if (!(s->flags & SOFT)) nsi_exit(125);
+    }
+    if (s->flags & STORE) reg = r;
+    i = s->jump && r > 0 ? s->jump : i + 1;
+  }
+}
+
+__asm__("nsi_end:\n");
+
+void nsi_table(long *t) {
+  t[0] = (long)nsi_sys;
+  t[1] = (long)nsi_vexec;
+  t[2] = (long)nsi_begin;
+  t[3] = (long)nsi_end;
+}
