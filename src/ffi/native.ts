@@ -1,5 +1,5 @@
 /** Compiles the trampoline when nsrun starts and binds its two functions. Nothing else in nsrun compiles or loads code. */
-import { cc, dlopen, linkSymbols, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
+import { cc, dlopen, FFIType, linkSymbols, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { closeSync, writeSync } from "node:fs";
 import { NsrunError } from "../errors.ts";
 import { ARCH, type SyscallName, syscallNumber } from "./abi.ts";
@@ -66,8 +66,8 @@ function load(): Native {
   library.symbols.nsi_table(ptr(table));
   const [sys, vexec, begin, end] = Array.from(table, Number) as [number, number, number, number];
   const bound = linkSymbols({
-    sys: { ptr: sys as Pointer, args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64_fast" },
-    vexec: { ptr: vexec as Pointer, args: ["i64", "i64"], returns: "i64_fast" },
+    sys: { ptr: sys as Pointer, args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: FFIType.i64_fast },
+    vexec: { ptr: vexec as Pointer, args: ["i64", "i64"], returns: FFIType.i64_fast },
   } as const).symbols;
   const code = new Uint8Array(toArrayBuffer(begin as Pointer, 0, end - begin)).slice();
   // `library` must stay reachable: it owns the executable memory

@@ -9,13 +9,13 @@ import { native } from "./native.ts";
  * An argument: a number, a C string (copied and terminated; NUL inside is refused), a buffer passed by address, or null.
  * Make buffers with {@link bytes}: small typed arrays made by length may move (oven-sh/bun#32054).
  */
-export type SyscallArg = number | bigint | string | ArrayBufferView | null;
+export type SyscallArg = number | bigint | string | NodeJS.TypedArray | null;
 
 /** A buffer whose address stays: its memory is a real ArrayBuffer from the start. */
 export const bytes = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array(new ArrayBuffer(length));
 
 /** The address of a buffer made with {@link bytes}; 0 for an empty one. The caller keeps the buffer reachable. */
-export const addressOf = (view: ArrayBufferView): number => (view.byteLength === 0 ? 0 : Number(ptr(view)));
+export const addressOf = (view: NodeJS.TypedArray): number => (view.byteLength === 0 ? 0 : Number(ptr(view)));
 
 // Strings live here during one call; a path is at most 4096 bytes, so six of them always fit.
 const scratch = new Uint8Array(new ArrayBuffer(65536));
