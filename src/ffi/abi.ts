@@ -112,6 +112,7 @@ const TABLE = {
   statfs: [137, 43],
   fstatfs: [138, 44],
   sync_file_range: [277, 84],
+  syncfs: [306, 267],
   fsync: [74, 82],
   tgkill: [234, 131],
   sched_yield: [24, 124],

@@ -1,0 +1,28 @@
+#!/usr/bin/env bun
+/** The command line. The only folder that prints or exits; loads nothing but what the given command needs. */
+import { errorLines, NsrunError } from "../errors.ts";
+import { runCommand } from "./run.ts";
+
+/** `run` (and no command word at all) is the hot path; everything else goes through commander. */
+async function dispatch(argv: readonly string[]): Promise<number> {
+  const first = argv[0];
+  if (first === "run") return runCommand(argv.slice(1), false);
+  if (first === undefined || (first.startsWith("-") && !["-h", "--help", "-V", "--version"].includes(first))) {
+    return runCommand(argv, true);
+  }
+  const { otherCommand } = await import("./other.ts");
+  return otherCommand(argv);
+}
+
+async function main(): Promise<number> {
+  try {
+    return await dispatch(process.argv.slice(2));
+  } catch (error) {
+    const lines = errorLines(error, process.env.NSRUN_DEBUG === "1");
+    process.stderr.write(`${lines.join("\n")}\n`);
+    return error instanceof NsrunError ? error.exitCode : 125;
+  }
+}
+
+process.exitCode = await main();
+process.exit();

@@ -1,0 +1,85 @@
+/** The options of `nsrun run`: one table from which the parser, the help and the completion are made. */
+export interface Option {
+  /** Long name; the field of the options is the same in camelCase. */
+  readonly name: string;
+  readonly short?: string;
+  /** What follows the option; without it the option is a switch. */
+  readonly value?: string;
+  /** May be given more than once. */
+  readonly many?: true;
+  /** `--no-NAME` as well, or only. */
+  readonly negative?: true;
+  /** The value is a comma-separated list. */
+  readonly list?: true;
+  readonly help: string;
+  readonly group: string;
+}
+
+const root = "Root file system";
+const net = "Network";
+const ns = "Namespaces";
+const mnt = "Mounts";
+const proc = "Process";
+
+export const RUN_OPTIONS: readonly Option[] = [
+  {
+    group: root,
+    name: "rootfs",
+    value: "DIR|TAR|host",
+    help: "directory, archive (.tar, .gz, .xz, .zst) or the host's own root; default: busybox",
+  },
+  { group: root, name: "busybox", value: "FILE", help: "a static busybox for the default root ($NSRUN_BUSYBOX)" },
+  { group: root, name: "rw", help: "write into the directory itself, not into a throw-away layer" },
+  { group: root, name: "read-only", help: "nothing in the root can be written" },
+  { group: root, name: "chroot", help: "chroot as in the article, rather than pivot_root" },
+  { group: ns, name: "share", value: "NS,…", many: true, help: "keep the caller's (pid net mnt uts ipc user cgroup time)" },
+  { group: ns, name: "unshare", value: "NS,…", many: true, help: "make new, besides the default ones: user, time" },
+  { group: ns, name: "join", value: "NS=PATH|PID", many: true, help: "enter an existing one" },
+  { group: ns, name: "monotonic", value: "S", help: "new time namespace, CLOCK_MONOTONIC moved by S seconds" },
+  { group: ns, name: "boottime", value: "S", help: "new time namespace, CLOCK_BOOTTIME moved by S seconds" },
+  { group: ns, name: "hostname", value: "NAME", help: "host name inside; default: the container's name" },
+  { group: ns, name: "domainname", value: "NAME", help: "NIS domain name inside" },
+  { group: net, name: "net", value: "none|host|veth|ns:PATH", help: "default none: loopback only" },
+  { group: net, name: "ip", value: "CIDR", help: "veth: the container's address; default 10.0.0.2/24 or the next free net" },
+  { group: net, name: "host-ip", value: "CIDR", help: "veth: the host's address; default 10.0.0.1/24 or the next free net" },
+  { group: net, name: "gateway", value: "ADDR|none", help: "veth: default route inside; default: the host's address" },
+  {
+    group: mnt,
+    name: "volume",
+    short: "v",
+    value: "SRC:DST[:OPT,…]",
+    many: true,
+    help: "bind a file or directory (ro rro nosuid nodev noexec bind, propagation)",
+  },
+  { group: mnt, name: "tmpfs", value: "PATH[:OPT,…]", many: true, help: "an empty tmpfs (size=, mode=, …)" },
+  { group: mnt, name: "mount", value: "KEY=VALUE,…", many: true, help: "type=bind|tmpfs|…,src=…,dst=…, and mount(8)'s options" },
+  {
+    group: mnt,
+    name: "propagation",
+    value: "TYPE",
+    help: "of the new root: private slave shared unbindable, or with r in front",
+  },
+  {
+    group: proc,
+    name: "env",
+    short: "e",
+    value: "KEY[=VALUE]",
+    many: true,
+    help: "set a variable; KEY alone takes the caller's value",
+  },
+  { group: proc, name: "env-file", value: "FILE", many: true, help: "variables from a file, one a line" },
+  { group: proc, name: "cwd", value: "DIR", help: "working directory inside; default /" },
+  {
+    group: proc,
+    name: "user",
+    short: "u",
+    value: "UID[:GID]",
+    help: "numbers, or names of the root's /etc/passwd and /etc/group",
+  },
+  { group: proc, name: "ulimit", value: "NAME=SOFT[:HARD]", many: true, help: "resource limit, as prlimit(1) names it" },
+  { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },
+  { group: proc, name: "init", negative: true, help: "the command itself is pid 1; nsrun's init does not reap for it" },
+];
+
+/** `read-only` → `readOnly` */
+export const fieldOf = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());

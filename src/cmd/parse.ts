@@ -1,0 +1,85 @@
+/**
+ * The parser of the one hot path, `nsrun [run] [OPTIONS] [--] [COMMAND…]`, from the option table. commander, which makes
+ * the help and all other commands, costs 5 ms to load: as much again as an empty Bun program.
+ */
+
+import type { RunOptions } from "../container/options.ts";
+import { UsageError } from "../errors.ts";
+import { fieldOf, type Option, RUN_OPTIONS } from "./options.ts";
+
+export interface Parsed {
+  readonly options: RunOptions;
+  readonly command: readonly string[];
+  /** --help or -h was there. */
+  readonly help: boolean;
+}
+
+const byName = new Map(RUN_OPTIONS.map((option) => [option.name, option]));
+const byShort = new Map(RUN_OPTIONS.filter((option) => option.short).map((option) => [option.short!, option]));
+
+/** Edit distance up to one swap or two changes is a slip of the keys. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let k = 1; k <= b.length; k++) {
+      next[k] = Math.min(row[k]! + 1, next[k - 1]! + 1, row[k - 1]! + (a[i - 1] === b[k - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** The name that was probably meant. */
+export function didYouMean(word: string, names: readonly string[]): string | undefined {
+  const near = names.map((name) => [distance(word, name), name] as const).sort((x, y) => x[0] - y[0])[0];
+  return near && near[0] <= Math.max(1, Math.floor(word.length / 3)) ? near[1] : undefined;
+}
+
+function unknown(word: string): UsageError {
+  const near = didYouMean(word.replace(/^-+/, ""), [...byName.keys(), "no-init"]);
+  return new UsageError(`unknown option ${word}`, { hint: near ? `did you mean --${near}?` : "see: nsrun run --help" });
+}
+
+/** Finds the option that a word starts: the option, its inline value, whether it was negated. */
+function find(word: string): { option: Option; inline: string | undefined; negated: boolean } {
+  if (!word.startsWith("--")) {
+    const option = byShort.get(word[1] ?? "");
+    if (!option) throw unknown(word);
+    return { option, inline: word.length > 2 ? word.slice(2).replace(/^=/, "") : undefined, negated: false };
+  }
+  const at = word.indexOf("=");
+  const name = at < 0 ? word.slice(2) : word.slice(2, at);
+  const inline = at < 0 ? undefined : word.slice(at + 1);
+  const negated = name.startsWith("no-") && byName.get(name.slice(3))?.negative === true;
+  const option = byName.get(negated ? name.slice(3) : name);
+  if (!option) throw unknown(at < 0 ? word : word.slice(0, at));
+  return { option, inline, negated };
+}
+
+/** Everything before the first word that is no option is ours; nothing after it is. Throws UsageError. */
+export function parseRun(argv: readonly string[]): Parsed {
+  const fields: Record<string, unknown> = {};
+  let at = 0;
+  for (; at < argv.length; at++) {
+    const word = argv[at]!;
+    if (word === "--") {
+      at++;
+      break;
+    }
+    if (word === "--help" || word === "-h") return { options: {}, command: [], help: true };
+    if (!word.startsWith("-") || word === "-") break;
+    const { option, inline, negated } = find(word);
+    const field = fieldOf(option.name);
+    if (option.value === undefined) {
+      if (inline !== undefined) throw new UsageError(`--${option.name} takes no value`);
+      fields[field] = !negated;
+      continue;
+    }
+    const value = inline ?? argv[++at];
+    if (value === undefined) throw new UsageError(`--${option.name} needs a value: ${option.value}`);
+    if (option.many) fields[field] = [...((fields[field] as string[] | undefined) ?? []), value];
+    else fields[field] = value;
+  }
+  return { options: fields as RunOptions, command: argv.slice(at), help: false };
+}

@@ -1,0 +1,31 @@
+/** `nsrun run` and bare `nsrun`: parse, start, pass signals on, give back the exit code. */
+import { start } from "../container/box.ts";
+import { UsageError } from "../errors.ts";
+import { parseRun } from "./parse.ts";
+
+/** signal(7): what a caller may send to nsrun and means for the command. */
+const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT"] as const;
+
+/** The article's full container: its shell is pid 1, its network a pair of addresses. */
+const BARE = { net: "veth", init: false } as const;
+
+/** Returns the exit code. `bare`: started as `nsrun` without a command word. */
+export async function runCommand(argv: readonly string[], bare: boolean): Promise<number> {
+  const { options, command, help } = parseRun(argv);
+  if (help) {
+    const { printHelp } = await import("./help.ts");
+    return printHelp(bare ? undefined : "run");
+  }
+  if (!bare && command.length === 0)
+    throw new UsageError("no command given", { hint: "nsrun run [OPTIONS] [--] COMMAND; a shell: nsrun run sh" });
+  const defaults = bare ? BARE : {};
+  const say = (text: string) => process.stderr.write(`nsrun: ${text}\n`);
+  const stdio = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
+  const running = await start(command.length > 0 ? command : ["/bin/sh"], { ...defaults, ...options, ...stdio, say });
+  for (const signal of FORWARDED) process.on(signal, () => running.kill(signal));
+  try {
+    return (await running.result).code;
+  } finally {
+    await running.closed;
+  }
+}

@@ -1,0 +1,217 @@
+/** run() and container(): the library's two verbs, and plan(), which makes nothing. */
+import { NsrunError } from "../errors.ts";
+import { SIGNALS } from "../ffi/flags.ts";
+import { failed, sys } from "../ffi/syscall.ts";
+import { buildPlan } from "../plan/build.ts";
+import { buildJoin } from "../plan/join.ts";
+import type { ContainerSpec, ProcessSpec } from "../plan/spec.ts";
+import type { Plan } from "../plan/step.ts";
+import { type Ended, Supervised, type Timings } from "./container.ts";
+import { explainExec } from "./explain.ts";
+import type { ContainerOptions, ExecOptions, RunOptions } from "./options.ts";
+import { overlayEnvironment } from "./process.ts";
+import { chosenRecipe, tryRecipes } from "./recipe.ts";
+import { Slots } from "./slots.ts";
+import { openLower } from "./source.ts";
+import { type Complete, completeSpec } from "./spec.ts";
+import { Streams } from "./stdio.ts";
+
+/** What a command left: its exit code (128+n when signal n killed it), the signal's name or null, and its output. */
+export interface RunResult extends Ended {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Milliseconds since the start was asked for. */
+  readonly timings: Readonly<Timings>;
+}
+
+/** A started command: signals go in, the result comes out. */
+export interface Running {
+  /** As the host sees it; 0 until it exists. */
+  readonly pid: number;
+  /** Rejects with the NsrunError of a start that failed. */
+  readonly result: Promise<RunResult>;
+  /** After it nothing of the container is left. */
+  readonly closed: Promise<void>;
+  /** By name ("SIGTERM", "TERM") or number. */
+  kill(signal?: string | number): void;
+}
+
+/** "SIGTERM", "TERM" or 15. */
+export function signalNumber(signal: string | number): number {
+  if (typeof signal === "number") return signal;
+  const number = SIGNALS[signal.replace(/^SIG/, "") as keyof typeof SIGNALS];
+  if (number === undefined) throw new NsrunError(`unknown signal: ${signal}`);
+  return number;
+}
+
+function stdioSlots(slots: Slots, streams: Streams): void {
+  for (const [fd, use] of streams.child.entries()) if (typeof use === "number") slots.set(`stdio.${fd}`, use);
+}
+
+async function resultOf(process: Supervised, streams: Streams): Promise<RunResult> {
+  const ended = await process.ended;
+  return { ...ended, ...(await streams.output()), timings: process.timings };
+}
+
+/** Starts `plan` for `spec`; the streams' far ends are closed here. */
+function launch({ spec, release, driver }: Complete, streams: Streams, explainRoot: number): Supervised {
+  const done = () => {
+    if (explainRoot >= 0) sys("close", explainRoot);
+    release();
+  };
+  try {
+    const process = tryRecipes(spec, (plan) => {
+      const slots = new Slots(driver);
+      stdioSlots(slots, streams);
+      const explain = (path: string, errno: number) => explainExec(explainRoot, path, errno);
+      return new Supervised({ plan, slots, title: spec.name, explainExec: explain, cleanup: [done] }).start();
+    });
+    streams.started();
+    return process;
+  } catch (error) {
+    streams.close();
+    done();
+    throw error;
+  }
+}
+
+async function complete(args: readonly string[], options: ContainerOptions, streams: Streams) {
+  try {
+    return await completeSpec(args, options, streams.child);
+  } catch (error) {
+    streams.close();
+    throw error;
+  }
+}
+
+/** As {@link run}, but gives the running command rather than waiting for it. */
+export async function start(command: readonly string[], options: RunOptions = {}): Promise<Running> {
+  if (command.length === 0) throw new NsrunError("no command given");
+  const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"]);
+  const completed = await complete(command, options, streams);
+  const process = launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"));
+  const kill = (signal: string | number = "SIGTERM") => process.kill(signalNumber(signal));
+  options.signal?.addEventListener("abort", () => process.kill(SIGNALS.KILL), { once: true });
+  return {
+    get pid() {
+      return process.pid;
+    },
+    result: resultOf(process, streams),
+    closed: process.closed,
+    kill,
+  };
+}
+
+/**
+ * Runs a command in a new container and waits for its end. Like `unshare -fpmuin --mount-proc chroot ROOT COMMAND`.
+ * @throws NsrunError and its kinds, when the container cannot be made or the command not be executed
+ */
+export async function run(command: readonly string[] | string, options: RunOptions = {}): Promise<RunResult> {
+  const running = await start(typeof command === "string" ? ["/bin/sh", "-c", command] : command, options);
+  try {
+    return await running.result;
+  } finally {
+    await running.closed;
+  }
+}
+
+/** The plan of a container, without making anything (a tarball is unpacked into the cache all the same). */
+export async function plan(command: readonly string[], options: ContainerOptions = {}): Promise<Plan> {
+  const { spec, release } = await completeSpec(command, options, ["inherit", "inherit", "inherit"]);
+  release();
+  return buildPlan(spec, chosenRecipe());
+}
+
+/** A running container whose pid 1 is nsrun's init. `await using box = await container({…})` ends it with its block. */
+export class Container implements AsyncDisposable {
+  readonly #process: Supervised;
+  constructor(
+    process: Supervised,
+    readonly spec: ContainerSpec,
+  ) {
+    this.#process = process;
+  }
+  /** pid 1 as the host sees it: for nsenter, /proc. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+  /** Fulfilled when the container is gone, however it went. */
+  get exited(): Promise<Ended> {
+    return this.#process.ended;
+  }
+
+  /** Runs a command inside. Like `nsenter -t PID -a COMMAND`. */
+  async exec(command: readonly string[] | string, options: ExecOptions = {}): Promise<RunResult> {
+    const args = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
+    if (args.length === 0 || args[0] === "") throw new NsrunError("no command given");
+    const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"]);
+    try {
+      const process = await this.#join(args, options, streams);
+      streams.started();
+      try {
+        return await resultOf(process, streams);
+      } finally {
+        await process.closed;
+      }
+    } catch (error) {
+      streams.close();
+      throw error;
+    }
+  }
+
+  async #join(args: readonly string[], options: ExecOptions, streams: Streams): Promise<Supervised> {
+    const slots = new Slots();
+    const pidfd = sys("pidfd_open", this.pid, 0);
+    if (pidfd < 0) throw failed(pidfd, "join the container", "it has ended");
+    slots.own("pidfd", pidfd);
+    slots.own("root", sys("openat", -100, `/proc/${this.pid}/root`, 0x280000, 0));
+    stdioSlots(slots, streams);
+    const process = await this.#processSpec(args, options, streams);
+    const root = slots.get("root");
+    const explain = (path: string, errno: number) => explainExec(root, path, errno);
+    return new Supervised({ plan: buildJoin(this.spec, process), slots, title: this.spec.name, explainExec: explain }).start();
+  }
+
+  async #processSpec(args: readonly string[], options: ExecOptions, streams: Streams): Promise<ProcessSpec> {
+    const base = this.spec.process;
+    let who: { uid: number; gid: number } = base;
+    if (options.user !== undefined) {
+      const { resolveUser } = await import("../rootfs/accounts.ts");
+      const fd = openLower(this.spec.root?.lower ?? "/");
+      try {
+        who = resolveUser(fd, options.user);
+      } finally {
+        if (fd >= 0) sys("close", fd);
+      }
+    }
+    const env = overlayEnvironment(base.env, options);
+    return { ...base, args, env, cwd: options.cwd ?? base.cwd, uid: who.uid, gid: who.gid, init: false, stdio: streams.child };
+  }
+
+  /** Ends the container: SIGKILL to its pid 1, and the kernel ends the rest. */
+  kill(): void {
+    this.#process.kill(SIGNALS.KILL);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+    await this.#process.closed;
+  }
+}
+
+/**
+ * A container without a command, ready for {@link Container.exec}.
+ * @throws NsrunError and its kinds
+ */
+export async function container(options: ContainerOptions = {}): Promise<Container> {
+  const streams = new Streams(["ignore", "ignore", "ignore"]);
+  const completed = await complete([], { ...options, init: true }, streams);
+  const process = launch(completed, streams, -1);
+  try {
+    await process.ready;
+  } catch (error) {
+    await process.closed;
+    throw error;
+  }
+  return new Container(process, completed.spec);
+}

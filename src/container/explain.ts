@@ -1,0 +1,65 @@
+/** Why an execve failed although the file is there: read from the root's files, which outlive the container. */
+import { O, RESOLVE } from "../ffi/flags.ts";
+import { bytes, sys } from "../ffi/syscall.ts";
+
+const ENOENT = 2;
+const EACCES = 13;
+const ENOEXEC = 8;
+
+function openHow(flags: number): Uint8Array {
+  const how = bytes(24);
+  const view = new DataView(how.buffer);
+  view.setBigUint64(0, BigInt(flags), true);
+  view.setBigUint64(16, BigInt(RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS), true);
+  return how;
+}
+
+/** The first bytes of a file inside the root `root` (a descriptor), or undefined. */
+function head(root: number, path: string): Uint8Array | undefined {
+  const fd = sys("openat2", root, path.replace(/^\/+/, ""), openHow(O.O_RDONLY | O.O_CLOEXEC | O.O_NONBLOCK), 24);
+  if (fd < 0) return undefined;
+  const buffer = bytes(4096);
+  const length = sys("read", fd, buffer, buffer.length);
+  sys("close", fd);
+  return length < 0 ? undefined : buffer.subarray(0, length);
+}
+
+/** PT_INTERP of a 64-bit ELF (elf(5)): its dynamic loader. */
+function elfInterpreter(file: Uint8Array): string | undefined {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  if (file.length < 64 || view.getUint32(0, false) !== 0x7f454c46) return undefined;
+  const table = Number(view.getBigUint64(32, true));
+  const [size, count] = [view.getUint16(54, true), view.getUint16(56, true)];
+  for (let i = 0; i < count; i++) {
+    const at = table + i * size;
+    if (at + 56 > file.length || view.getUint32(at, true) !== 3) continue;
+    const offset = Number(view.getBigUint64(at + 8, true));
+    const length = Number(view.getBigUint64(at + 32, true));
+    return Buffer.from(file.subarray(offset, offset + length - 1)).toString();
+  }
+  return undefined;
+}
+
+/** The program that a script or a dynamic executable asks for. */
+export function interpreter(file: Uint8Array): string | undefined {
+  if (file[0] === 0x23 && file[1] === 0x21) {
+    const line = Buffer.from(file.subarray(2, 258)).toString().split("\n")[0] ?? "";
+    return line.trim().split(/[ \t]/)[0] || undefined;
+  }
+  return elfInterpreter(file);
+}
+
+/** One line for the user, or undefined where the errno says it all. */
+export function explainExec(root: number, path: string, errno: number): string | undefined {
+  if (root < 0 || !path.startsWith("/")) return undefined;
+  const file = head(root, path);
+  if (file === undefined) return undefined;
+  if (errno === EACCES) return `${path} is there but may not be executed: its mode, or a mount with noexec`;
+  if (errno === ENOEXEC)
+    return `${path} is no program for this machine: neither ELF of this architecture nor a script that starts with #!`;
+  if (errno !== ENOENT) return undefined;
+  const wanted = interpreter(file);
+  return wanted && head(root, wanted) === undefined
+    ? `${path} is there, but its interpreter ${wanted} is not in this root`
+    : undefined;
+}

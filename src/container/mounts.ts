@@ -1,0 +1,120 @@
+/** -v, --tmpfs and --mount as Mounts. */
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { UsageError } from "../errors.ts";
+import { MOUNT_ATTR, MS } from "../ffi/flags.ts";
+import type { Mount, Propagation } from "../plan/spec.ts";
+import type { ContainerOptions } from "./options.ts";
+
+const PROPAGATIONS = ["private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"];
+
+export function propagation(text: string, option: string): Propagation {
+  if (!PROPAGATIONS.includes(text)) throw new UsageError(`${option} ${text}: expected one of ${PROPAGATIONS.join(" ")}`);
+  return text as Propagation;
+}
+
+/** mount(8)'s option words: [bind's MOUNT_ATTR_*, mount(2)'s MS_*]. */
+const FLAGS: Readonly<Record<string, readonly [number, number]>> = {
+  ro: [MOUNT_ATTR.MOUNT_ATTR_RDONLY, MS.MS_RDONLY],
+  readonly: [MOUNT_ATTR.MOUNT_ATTR_RDONLY, MS.MS_RDONLY],
+  rro: [MOUNT_ATTR.MOUNT_ATTR_RDONLY, MS.MS_RDONLY],
+  nosuid: [MOUNT_ATTR.MOUNT_ATTR_NOSUID, MS.MS_NOSUID],
+  nodev: [MOUNT_ATTR.MOUNT_ATTR_NODEV, MS.MS_NODEV],
+  noexec: [MOUNT_ATTR.MOUNT_ATTR_NOEXEC, MS.MS_NOEXEC],
+  noatime: [MOUNT_ATTR.MOUNT_ATTR_NOATIME, MS.MS_NOATIME],
+  rw: [0, 0],
+  rbind: [0, 0],
+  bind: [0, 0],
+};
+
+const bindDefaults = { type: "bind", data: "", recursive: true, recursiveFlags: false, propagation: "private" as const };
+
+function target(path: string, option: string): string {
+  if (!path.startsWith("/")) throw new UsageError(`${option}: the target must be an absolute path: ${path}`);
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) throw new UsageError(`${option}: the target must not contain "..": ${path}`);
+  if (parts.length === 0) throw new UsageError(`${option}: the target cannot be / itself (see --rootfs)`);
+  return `/${parts.join("/")}`;
+}
+
+function bindSource(path: string, option: string): { source: string; file: boolean } {
+  const source = resolve(path);
+  try {
+    return { source, file: !statSync(source).isDirectory() };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new UsageError(`${option}: ${path}: ${code === "ENOENT" ? "no such file or directory" : `cannot be read (${code})`}`);
+  }
+}
+
+function bind(from: string, to: string, words: readonly string[], option: string): Mount {
+  let mount: Mount = { ...bindDefaults, ...bindSource(from, option), target: target(to, option), flags: 0 };
+  for (const word of words) {
+    const flag = FLAGS[word];
+    if (flag) mount = { ...mount, flags: mount.flags | flag[0] };
+    else mount = { ...mount, propagation: propagation(word, `${option}: unknown option`) };
+    if (word === "rro") mount = { ...mount, recursiveFlags: true };
+    if (word === "bind") mount = { ...mount, recursive: false };
+  }
+  return mount;
+}
+
+/** SRC:DST[:OPTIONS] */
+function volume(text: string): Mount {
+  const option = `--volume ${text}`;
+  const [from = "", to = "", words = "", ...rest] = text.split(":");
+  if (from === "" || to === "" || rest.length > 0)
+    throw new UsageError(`${option}: expected SRC:DST[:OPTIONS] (a colon in a path: use --mount)`);
+  return bind(from, to, words === "" ? [] : words.split(","), option);
+}
+
+/** Mount data and flags from option words; words that are no flags are the file system's. */
+function fileSystem(type: string, source: string, to: string, words: readonly string[], option: string): Mount {
+  let flags = 0;
+  const data: string[] = [];
+  for (const word of words) {
+    const flag = FLAGS[word];
+    if (flag) flags |= flag[1];
+    else data.push(word);
+  }
+  return { ...bindDefaults, type, source, target: target(to, option), flags, data: data.join(","), file: false };
+}
+
+/** PATH[:OPTIONS]; nosuid and nodev unless exec-like words say otherwise, as Docker has it. */
+function tmpfs(text: string): Mount {
+  const at = text.indexOf(":");
+  const path = at < 0 ? text : text.slice(0, at);
+  const words =
+    at < 0
+      ? []
+      : text
+          .slice(at + 1)
+          .split(",")
+          .filter((word) => word !== "");
+  return fileSystem("tmpfs", "tmpfs", path, ["nosuid", "nodev", ...words], `--tmpfs ${text}`);
+}
+
+/** KEY=VALUE,…: type, src|source, dst|target|destination; other words are options. */
+function mount(text: string): Mount {
+  const option = `--mount ${text}`;
+  const keys: Record<string, string> = {};
+  const words: string[] = [];
+  const names: Record<string, string> = { source: "src", destination: "dst", target: "dst" };
+  for (const part of text.split(",")) {
+    const at = part.indexOf("=");
+    const key = at < 0 ? part : part.slice(0, at);
+    const name = names[key] ?? key;
+    if (at > 0 && ["type", "src", "dst"].includes(name)) keys[name] = part.slice(at + 1);
+    else if (part !== "") words.push(part);
+  }
+  const { type = "bind", src, dst } = keys;
+  if (!dst) throw new UsageError(`${option}: dst=… is missing`);
+  if (type !== "bind") return fileSystem(type, src ?? type, dst, words, option);
+  if (!src) throw new UsageError(`${option}: src=… is missing`);
+  return bind(src, dst, words, option);
+}
+
+/** All mounts the caller asked for; --tmpfs before -v before --mount, each in the order given. */
+export function userMounts(options: ContainerOptions): Mount[] {
+  return [...(options.tmpfs ?? []).map(tmpfs), ...(options.volume ?? []).map(volume), ...(options.mount ?? []).map(mount)];
+}

@@ -1,0 +1,74 @@
+/** --share, --unshare, --join and --net become one use for each namespace. */
+import { readlinkSync } from "node:fs";
+import { UsageError } from "../errors.ts";
+import { NAMESPACES, type Namespace, type NamespaceUse } from "../plan/spec.ts";
+import type { ContainerOptions } from "./options.ts";
+
+const ALIASES: Readonly<Record<string, Namespace>> = { mount: "mnt", network: "net" };
+
+/** A namespace by name; `option` for the message. */
+function namespace(text: string, option: string): Namespace {
+  const name = ALIASES[text] ?? text;
+  if ((NAMESPACES as readonly string[]).includes(name)) return name as Namespace;
+  throw new UsageError(`${option} ${text}: unknown namespace (known: ${NAMESPACES.join(" ")})`);
+}
+
+const list = (texts: readonly string[] | undefined, option: string): Namespace[] =>
+  (texts ?? []).flatMap((text) => text.split(",")).map((text) => namespace(text, option));
+
+/** PATH, or the pid of a process whose namespace is meant. */
+function joinTarget(ns: Namespace, target: string, option: string): string {
+  const path = /^[0-9]+$/.test(target) ? `/proc/${target}/ns/${ns}` : target;
+  if (!path.startsWith("/")) throw new UsageError(`${option}: neither a pid nor an absolute path: ${target}`);
+  return path;
+}
+
+function joins(options: ContainerOptions): [Namespace, NamespaceUse][] {
+  return (options.join ?? []).map((text) => {
+    const at = text.indexOf("=");
+    if (at < 1 || at === text.length - 1) throw new UsageError(`--join ${text}: expected NS=PATH or NS=PID`);
+    const ns = namespace(text.slice(0, at), "--join");
+    return [ns, { mode: "join", path: joinTarget(ns, text.slice(at + 1), `--join ${text}`) }];
+  });
+}
+
+function network(net: string | undefined): NamespaceUse | undefined {
+  if (net === undefined || net === "none" || net === "veth") return undefined;
+  if (net === "host") return { mode: "share" };
+  if (net.startsWith("ns:") && net.length > 3) return { mode: "join", path: joinTarget("net", net.slice(3), `--net ${net}`) };
+  throw new UsageError(`--net ${net}: expected none, host, veth or ns:PATH`);
+}
+
+/** Joining or sharing what is asked for; everything else new, but for time, and user when the caller is root. */
+export function namespaceUses(options: ContainerOptions, root: boolean): Record<Namespace, NamespaceUse> {
+  const uses = {} as Record<Namespace, NamespaceUse>;
+  for (const ns of NAMESPACES) uses[ns] = { mode: ns === "time" || (ns === "user" && root) ? "share" : "new" };
+  const said = new Map<Namespace, string>();
+  const put = (ns: Namespace, use: NamespaceUse, by: string) => {
+    const before = said.get(ns);
+    if (before !== undefined && before !== by) throw new UsageError(`the ${ns} namespace is given by ${before} and by ${by}`);
+    said.set(ns, by);
+    uses[ns] = use;
+  };
+  for (const ns of list(options.unshare, "--unshare")) put(ns, { mode: "new" }, "--unshare");
+  for (const ns of list(options.share, "--share")) put(ns, { mode: "share" }, "--share");
+  for (const [ns, use] of joins(options)) put(ns, use, "--join");
+  const net = network(options.net);
+  if (net) put("net", net, "--net");
+  if (options.net === "veth" && uses.net.mode !== "new") throw new UsageError("--net veth needs a network namespace of its own");
+  if ((options.monotonic !== undefined || options.boottime !== undefined) && !said.has("time")) uses.time = { mode: "new" };
+  return uses;
+}
+
+/** A joined namespace's file must be one of that type; what is no nsfs file at all the kernel refuses as well. */
+export function checkJoined(uses: Record<Namespace, NamespaceUse>): void {
+  for (const ns of NAMESPACES) {
+    const use = uses[ns];
+    if (use.mode !== "join" || !use.path.startsWith("/proc/")) continue;
+    try {
+      readlinkSync(use.path);
+    } catch {
+      throw new UsageError(`cannot join the ${ns} namespace ${use.path}: no such process`);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** What a caller may ask for: the command line's long options in camelCase. Checked and completed in spec.ts. */
+
+/** Where a stream of the command leads. A number is a descriptor of ours. */
+export type Stdio = "inherit" | "ignore" | "pipe" | number;
+
+export interface ContainerOptions {
+  /** Name shown by ps as pid 1's argument, and the default host name. Default "nsrun". */
+  name?: string | undefined;
+  /** A directory, a tar (.gz, .xz, .zst), "host", or undefined for busybox. */
+  rootfs?: string | undefined;
+  /** A static busybox for the default root. */
+  busybox?: string | undefined;
+  /** Write into the directory itself rather than into a throw-away layer. */
+  rw?: boolean | undefined;
+  /** The root cannot be written at all. */
+  readOnly?: boolean | undefined;
+  /** chroot(2) instead of pivot_root(2). */
+  chroot?: boolean | undefined;
+  /** sethostname(2); "" leaves it. Default: the name. */
+  hostname?: string | undefined;
+  domainname?: string | undefined;
+  /** none: loopback only (default); host; veth: a pair with addresses; ns:PATH: an existing namespace. */
+  net?: string | undefined;
+  /** Container's address for veth, e.g. 10.0.0.2/24. */
+  ip?: string | undefined;
+  /** Host's address for veth. */
+  hostIp?: string | undefined;
+  /** Default route's gateway inside. */
+  gateway?: string | undefined;
+  /** Namespaces to keep from the caller. */
+  share?: string[] | undefined;
+  /** Namespaces to make new in addition to the default ones: user, time. */
+  unshare?: string[] | undefined;
+  /** NS=PATH or NS=PID. */
+  join?: string[] | undefined;
+  /** Seconds added to CLOCK_MONOTONIC in a new time namespace. */
+  monotonic?: number | string | undefined;
+  /** Seconds added to CLOCK_BOOTTIME in a new time namespace. */
+  boottime?: number | string | undefined;
+  /** SRC:DST[:ro,rro,nosuid,nodev,noexec,rbind,bind,PROPAGATION] */
+  volume?: string[] | undefined;
+  /** PATH[:size=…,mode=…] */
+  tmpfs?: string[] | undefined;
+  /** type=bind|tmpfs|FSTYPE,src=…,dst=…,ro,… */
+  mount?: string[] | undefined;
+  /** KEY=VALUE, or KEY for the caller's value. */
+  env?: string[] | Record<string, string> | undefined;
+  envFile?: string[] | undefined;
+  /** Working directory inside. Default "/". */
+  cwd?: string | undefined;
+  /** UID[:GID] or NAME[:GROUP] of the root's passwd. Default 0:0. */
+  user?: string | undefined;
+  /** NAME=SOFT[:HARD], "unlimited" for no limit. */
+  ulimit?: string[] | undefined;
+  /** Of the new root: private, slave, shared, unbindable and their r… forms. */
+  propagation?: string | undefined;
+  /** nsrun's own pid 1 (default true); false: the command itself is pid 1, as in the article. */
+  init?: boolean | undefined;
+  /** A line about something slow, such as unpacking. Default: nothing. */
+  say?: ((text: string) => void) | undefined;
+}
+
+export interface RunOptions extends ContainerOptions {
+  /** Default "ignore"; a string or bytes are given to the command. */
+  stdin?: Stdio | undefined;
+  /** Default "pipe": collected into the result. */
+  stdout?: Stdio | undefined;
+  /** Default "pipe". */
+  stderr?: Stdio | undefined;
+  /** Ends the container when it fires. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface ExecOptions {
+  env?: ContainerOptions["env"];
+  cwd?: string | undefined;
+  user?: string | undefined;
+  stdin?: Stdio | undefined;
+  stdout?: Stdio | undefined;
+  stderr?: Stdio | undefined;
+}

@@ -1,0 +1,79 @@
+/** The command's surroundings: environment, user, limits, working directory. */
+import { readFileSync } from "node:fs";
+import { UsageError } from "../errors.ts";
+import { RLIMIT } from "../ffi/flags.ts";
+import type { ProcessSpec } from "../plan/spec.ts";
+import type { ContainerOptions } from "./options.ts";
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** KEY=VALUE, or KEY: the caller's value, if it has one. */
+function assign(env: Map<string, string>, text: string, option: string): void {
+  const at = text.indexOf("=");
+  const key = at < 0 ? text : text.slice(0, at);
+  if (key === "" || text.includes("\0")) throw new UsageError(`${option} ${JSON.stringify(text)}: expected KEY=VALUE or KEY`);
+  const value = at < 0 ? process.env[key] : text.slice(at + 1);
+  if (value !== undefined) env.set(key, value);
+}
+
+function readEnvFile(path: string): string[] {
+  try {
+    return readFileSync(path, "utf8").split("\n");
+  } catch (error) {
+    throw new UsageError(`--env-file ${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+/** The variables asked for: files first, then -e. */
+function assignments(options: Pick<ContainerOptions, "env" | "envFile">): Map<string, string> {
+  const env = new Map<string, string>();
+  for (const file of options.envFile ?? []) {
+    for (const line of readEnvFile(file)) {
+      const text = line.trim();
+      if (text !== "" && !text.startsWith("#")) assign(env, text, `--env-file ${file}: line`);
+    }
+  }
+  const given = options.env ?? [];
+  const list = Array.isArray(given) ? given : Object.entries(given).map(([key, value]) => `${key}=${value}`);
+  for (const text of list) assign(env, text, "--env");
+  return env;
+}
+
+/** KEY=VALUE of `base` with what the options say put over it. */
+export function overlayEnvironment(base: readonly string[], options: Pick<ContainerOptions, "env" | "envFile">): string[] {
+  const split = (text: string): [string, string] => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)];
+  return [...new Map([...base.map(split), ...assignments(options)])].map(([key, value]) => `${key}=${value}`);
+}
+
+/** Built from scratch: nothing of the caller's but TERM, and what is asked for. */
+export function environment(options: Pick<ContainerOptions, "env" | "envFile">, home: string): string[] {
+  const term = process.env.TERM === undefined ? [] : [`TERM=${process.env.TERM}`];
+  return overlayEnvironment([`PATH=${PATH}`, `HOME=${home}`, "container=nsrun", ...term], options);
+}
+
+function limit(text: string, option: string): number {
+  if (text === "unlimited" || text === "-1") return Number.POSITIVE_INFINITY;
+  if (!/^[0-9]{1,15}$/.test(text)) throw new UsageError(`${option}: not a number: ${text}`);
+  return Number(text);
+}
+
+/** NAME=SOFT[:HARD] */
+export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
+  return (options.ulimit ?? []).map((text) => {
+    const option = `--ulimit ${text}`;
+    const [name = "", value = ""] = text.split("=", 2);
+    const resource = RLIMIT[name as keyof typeof RLIMIT];
+    if (!Object.hasOwn(RLIMIT, name)) throw new UsageError(`${option}: unknown limit (known: ${Object.keys(RLIMIT).join(" ")})`);
+    const [soft = "", hard = soft] = value.split(":", 2);
+    const spec = { name, resource, soft: limit(soft, option), hard: limit(hard, option) };
+    if (spec.soft > spec.hard) throw new UsageError(`${option}: the soft limit is above the hard limit`);
+    return spec;
+  });
+}
+
+/** Whole seconds, negative too, for a time namespace. */
+export function seconds(value: number | string | undefined, option: string): number {
+  const text = String(value ?? 0);
+  if (!/^-?[0-9]{1,12}$/.test(text)) throw new UsageError(`${option} ${text}: expected whole seconds`);
+  return Number(text);
+}

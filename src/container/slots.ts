@@ -1,0 +1,89 @@
+/** The parent's descriptors of one start, by the plan's names for them; and the parent's steps, made one after the other. */
+
+import { bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
+import type { Arg, NetStep, Plan, Step, SyscallStep } from "../plan/step.ts";
+import type { NetVerb } from "../net/verb.ts";
+import { stepError } from "./failure.ts";
+
+/** Makes the plan's rtnetlink requests. src/net is loaded only by a container that has some. */
+export interface NetworkDriver extends Disposable {
+  /** `netns` opens the container's network namespace: a descriptor. */
+  run(side: NetStep["side"], verb: NetVerb, netns: () => number): void;
+}
+
+export class Slots {
+  readonly #numbers = new Map<string, number>();
+  readonly #owned: number[] = [];
+
+  constructor(readonly network?: NetworkDriver) {}
+
+  /** A number that somebody else owns. */
+  set(name: string, value: number): void {
+    this.#numbers.set(name, value);
+  }
+  get(name: string): number {
+    const value = this.#numbers.get(name);
+    if (value === undefined) throw new TypeError(`the plan uses slot ${name} before it is filled`);
+    return value;
+  }
+  own(name: string, fd: number): void {
+    this.#numbers.set(name, fd);
+    this.#owned.push(fd);
+  }
+  /** Closes in reverse order. */
+  close(): void {
+    this.network?.[Symbol.dispose]();
+    for (const fd of this.#owned.splice(0).reverse()) sys("close", fd);
+  }
+}
+
+function resolveArg(arg: Arg | undefined, slots: Slots): SyscallArg {
+  if (arg === undefined) return 0;
+  if (arg === null || typeof arg !== "object") return arg;
+  if ("slot" in arg) return slots.get(arg.slot);
+  if ("template" in arg) return arg.template.map((part) => (typeof part === "string" ? part : slots.get(part.slot))).join("");
+  if ("bytes" in arg) return stable(arg.bytes);
+  if ("words" in arg) return words(arg.words, slots);
+  throw new TypeError("the register belongs to the child");
+}
+
+/** Node's Buffers share a pool whose address holds; arrays made by length may move. */
+function stable(source: Uint8Array): Uint8Array {
+  const copy = bytes(source.length);
+  copy.set(source);
+  return copy;
+}
+
+function words(list: readonly (number | bigint | string | { slot: string })[], slots: Slots): Uint8Array {
+  const memory = bytes(list.length * 8);
+  const view = new DataView(memory.buffer);
+  for (const [i, word] of list.entries()) {
+    if (typeof word === "string") throw new TypeError("a pointer in the parent's words");
+    const value = typeof word === "object" ? slots.get(word.slot) : word;
+    view.setBigInt64(i * 8, BigInt.asIntN(64, BigInt(value)), true);
+  }
+  return memory;
+}
+
+function systemCall(step: SyscallStep, slots: Slots): number {
+  const [a, b, c, d, e, f] = step.args.map((arg) => resolveArg(arg, slots));
+  const result = sys(step.call as Parameters<typeof sys>[0], a, b, c, d, e, f);
+  if (typeof step.store === "string" && result >= 0) slots.own(step.store, result);
+  return result;
+}
+
+/** Makes the parent's `steps` in order. Throws StepError for the first that fails; the caller closes the slots. */
+export function runParent(plan: Plan, steps: readonly Step[], slots: Slots): void {
+  for (const step of steps) {
+    if ("verb" in step) {
+      const verb = typeof step.verb === "function" ? step.verb((name) => slots.get(name)) : step.verb;
+      if (!slots.network) throw new TypeError("the plan has network steps and nobody to make them");
+      slots.network.run(step.side, verb, () => slots.get("netns"));
+      continue;
+    }
+    const result = systemCall(step, slots);
+    if (result < 0 ? -result !== step.tolerate : step.exact === true && result !== step.args[2]) {
+      throw stepError(plan, step, -Math.min(result, 0));
+    }
+  }
+}

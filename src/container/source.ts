@@ -1,0 +1,67 @@
+/** Where the root comes from: a directory, an archive, the host, or busybox. */
+import { type Stats, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { UsageError } from "../errors.ts";
+import { O } from "../ffi/flags.ts";
+import { sys } from "../ffi/syscall.ts";
+import type { RootSpec } from "../plan/spec.ts";
+import type { ContainerOptions } from "./options.ts";
+
+/** Directories that may be mounted over, in the container's own mount namespace, while a root is built by paths. */
+const ANCHORS = ["/mnt", "/srv", "/media", "/opt", "/var/tmp", "/home", "/run", "/tmp"];
+
+function anchor(avoid: readonly string[]): string {
+  const hidden = (place: string) => avoid.some((path) => path === place || path.startsWith(`${place}/`));
+  return ANCHORS.find((place) => !hidden(place) && sys("faccessat2", -100, place, 0, 0) === 0) ?? "/mnt";
+}
+
+function rootfsStat(path: string): Stats {
+  try {
+    return statSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const why = code === "ENOENT" || code === "ENOTDIR" ? "no such file or directory" : `cannot be read (${code})`;
+    throw new UsageError(`--rootfs ${path}: ${why}`);
+  }
+}
+
+/** The directory (or unattached mount) below the root. Slow only when something has to be unpacked. */
+async function lower(options: ContainerOptions): Promise<RootSpec["lower"]> {
+  const { rootfs } = options;
+  const say = options.say ?? (() => {});
+  if (rootfs === undefined) {
+    const { busyboxLower } = await import("../rootfs/default.ts");
+    return busyboxLower(options.busybox, say);
+  }
+  if (rootfs === "host") return "/";
+  if (rootfs === "") throw new UsageError("--rootfs: empty path");
+  const path = resolve(rootfs);
+  const stat = rootfsStat(path);
+  if (stat.isDirectory()) return path;
+  if (options.rw) throw new UsageError(`--rw needs a directory, and ${rootfs} is none`);
+  if (!stat.isFile()) throw new UsageError(`--rootfs ${rootfs}: neither a directory nor an archive`);
+  const { cachedTar } = await import("../rootfs/cache.ts");
+  return (await cachedTar(path)).dir;
+}
+
+/** The root as asked for. `avoid`: host paths that the container must still find while it builds. */
+export async function rootSource(options: ContainerOptions, avoid: readonly string[]): Promise<RootSpec> {
+  if (options.rw && options.rootfs === undefined) throw new UsageError("--rw needs --rootfs DIR");
+  if (options.rw && options.rootfs === "host")
+    throw new UsageError("--rw would write into the host's own root: name a directory");
+  const from = await lower(options);
+  return {
+    lower: from,
+    layer: options.rw ? "bind" : "overlay",
+    readOnly: options.readOnly ?? false,
+    chroot: options.chroot ?? false,
+    anchor: anchor(typeof from === "string" ? [from, ...avoid] : avoid),
+  };
+}
+
+const DIRECTORY = O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC;
+
+/** A descriptor of the root's lowest layer, for looking things up in it. -1 when it cannot be opened. */
+export function openLower(from: RootSpec["lower"]): number {
+  return typeof from === "string" ? sys("openat", -100, from, DIRECTORY, 0) : sys("openat", from.fd, ".", DIRECTORY, 0);
+}

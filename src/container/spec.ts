@@ -1,0 +1,170 @@
+/** Options become a ContainerSpec: everything checked that can be checked before anything is made. */
+import { resolve } from "node:path";
+import { UsageError } from "../errors.ts";
+import { sys } from "../ffi/syscall.ts";
+import type { ContainerSpec, IdMap, NetSpec, ProcessSpec, RootSpec } from "../plan/spec.ts";
+import { propagation, userMounts } from "./mounts.ts";
+import { checkJoined, namespaceUses } from "./namespaces.ts";
+import type { ContainerOptions } from "./options.ts";
+import { environment, limits, seconds } from "./process.ts";
+import type { NetworkDriver } from "./slots.ts";
+import { openLower, rootSource } from "./source.ts";
+
+const ALL_IDS = 4294967295; // every id but the last, which means "no change" (user_namespaces(7))
+
+/** Root maps everything to itself; anybody else may map one id, his own, to root. */
+function idMaps(euid: number, egid: number): NonNullable<ContainerSpec["idMaps"]> {
+  const one = (hostId: number): IdMap[] => [{ containerId: 0, hostId, size: 1 }];
+  if (euid === 0) {
+    const all = [{ containerId: 0, hostId: 0, size: ALL_IDS }];
+    return { uid: all, gid: all, setgroups: true };
+  }
+  return { uid: one(euid), gid: one(egid), setgroups: false };
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+
+function hostName(text: string, option: string): string {
+  if (Buffer.byteLength(text) > 64 || /[^\x21-\x7e]/.test(text))
+    throw new UsageError(`${option} ${text}: expected at most 64 printable characters`);
+  return text;
+}
+
+function checkName(name: string): string {
+  if (!NAME.test(name))
+    throw new UsageError(`--name ${name}: expected letters, digits and _.- (at most 63, not starting with one of _.-)`);
+  return name;
+}
+
+async function user(options: ContainerOptions, root: RootSpec | undefined, root_: boolean) {
+  if (options.user === undefined) {
+    return root_ ? { uid: 0, gid: 0, home: "/root" } : { uid: sys("geteuid"), gid: sys("getegid"), home: "/" };
+  }
+  const { resolveUser } = await import("../rootfs/accounts.ts");
+  const fd = openLower(root?.lower ?? "/");
+  try {
+    const found = resolveUser(fd, options.user);
+    return { ...found, home: found.home ?? "/" };
+  } finally {
+    if (fd >= 0) sys("close", fd);
+  }
+}
+
+/** What the network part needs from outside: addresses reserved, a name made. */
+export interface NetPlan {
+  readonly net: NetSpec;
+  /** Gives the reservation back and removes what is left of the pair. */
+  readonly release: () => void;
+  readonly driver?: NetworkDriver;
+}
+
+async function network(
+  options: ContainerOptions,
+  uses: ContainerSpec["namespaces"],
+  name: string,
+  privileged: boolean,
+): Promise<NetPlan> {
+  const wantsPair = options.net === "veth";
+  for (const key of ["ip", "hostIp", "gateway"] as const) {
+    if (options[key] !== undefined && !wantsPair) {
+      throw new UsageError(`--${key.replace("I", "-i")} needs --net veth`);
+    }
+  }
+  if (wantsPair) {
+    if (!privileged) {
+      throw new UsageError("--net veth needs root: one end of the pair lies in the host's network namespace", {
+        hint: "without root: --net none (loopback only) or --net host",
+      });
+    }
+    const { vethPlan } = await import("./veth.ts");
+    return vethPlan(options, name);
+  }
+  const { mode } = uses.net;
+  return { net: { mode: mode === "new" ? "none" : mode === "share" ? "host" : "join" }, release: () => {} };
+}
+
+export interface Complete {
+  readonly spec: ContainerSpec;
+  readonly release: () => void;
+  readonly driver?: NetworkDriver;
+}
+
+/** The working directory: inside a root of its own "/", else where the caller stands. */
+function workingDirectory(options: ContainerOptions, ownRoot: boolean): string | undefined {
+  if (options.cwd === undefined) return ownRoot ? "/" : undefined;
+  if (!options.cwd.startsWith("/")) throw new UsageError(`--cwd ${options.cwd}: expected an absolute path`);
+  return options.cwd;
+}
+
+const ROOT_OPTIONS = ["rootfs", "busybox", "rw", "readOnly", "chroot", "volume", "tmpfs", "mount"] as const;
+
+function refuseRootOptions(options: ContainerOptions): void {
+  const given = ROOT_OPTIONS.find((key) => {
+    const value = options[key];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
+  });
+  const dashed = given?.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  if (given) throw new UsageError(`--${dashed} needs a mount namespace of the container's own`);
+}
+
+/** Checks and completes `options` for `args` (empty: no command). Throws UsageError. */
+export async function completeSpec(
+  args: readonly string[],
+  options: ContainerOptions,
+  stdio: ProcessSpec["stdio"],
+): Promise<Complete> {
+  if (args[0] === "") throw new UsageError("the command is empty");
+  for (const arg of args) if (arg.includes("\0")) throw new UsageError("an argument cannot hold NUL");
+  const euid = sys("geteuid");
+  const uses = namespaceUses(options, euid === 0);
+  checkJoined(uses);
+  const name = checkName(options.name ?? "nsrun");
+  // what the parent may mount for the container: only in the same user namespace, or as root in its child
+  const privileged = euid === 0 && uses.user.mode !== "join";
+  const ownRoot = uses.mnt.mode === "new";
+  if (!ownRoot) refuseRootOptions(options);
+  const mounts = userMounts(options);
+  const ownUts = uses.uts.mode === "new";
+  if (!ownUts && (options.hostname || options.domainname))
+    throw new UsageError("--hostname needs a uts namespace of the container's own");
+  const hostname = ownUts ? hostName(options.hostname ?? name, "--hostname") : "";
+  const domainname = options.domainname === undefined ? undefined : hostName(options.domainname, "--domainname");
+  const cwd = workingDirectory(options, ownRoot);
+  const rlimits = limits(options);
+  const timeOffsets = { monotonic: seconds(options.monotonic, "--monotonic"), boottime: seconds(options.boottime, "--boottime") };
+  const spread = propagation(options.propagation ?? "private", "--propagation");
+  environment(options, "/"); // a mistake there is told before anything is unpacked
+  const root = ownRoot
+    ? await rootSource(
+        options,
+        mounts.map((m) => resolve(m.source)),
+      )
+    : undefined;
+  const who = await user(options, root, euid === 0 || uses.user.mode !== "share");
+  const netPlan = await network(options, uses, name, privileged && uses.user.mode === "share");
+  const spec: ContainerSpec = {
+    name,
+    namespaces: uses,
+    root,
+    mounts,
+    propagation: spread,
+    hostname: hostname === "" ? undefined : hostname,
+    domainname,
+    timeOffsets,
+    idMaps: uses.user.mode === "new" ? idMaps(euid, sys("getegid")) : undefined,
+    net: netPlan.net,
+    process: {
+      args,
+      env: environment(options, who.home),
+      cwd,
+      uid: who.uid,
+      gid: who.gid,
+      groups: [],
+      rlimits,
+      init: options.init ?? true,
+      stdio,
+    },
+    privileged,
+  };
+  return { spec, release: netPlan.release, ...(netPlan.driver ? { driver: netPlan.driver } : {}) };
+}

@@ -1,0 +1,83 @@
+/** A plan becomes processes: prepare, encode, start the sealed ELF, then what the parent does until "go". */
+
+import { elfImage } from "../ffi/image.ts";
+import { native, PLAN_ADDRESS } from "../ffi/native.ts";
+import { must, sys } from "../ffi/syscall.ts";
+import { sealedFile, vexec } from "../ffi/vexec.ts";
+import { encode, RECORD_AT } from "../plan/encode.ts";
+import type { Plan, SyscallStep } from "../plan/step.ts";
+import { socketPair } from "./channel.ts";
+import { runParent, type Slots } from "./slots.ts";
+
+/** Names that encode.ts resolves from the socket's number rather than from a descriptor of ours. */
+function special(name: string, socket: number): number | undefined {
+  if (name === "sock") return socket;
+  if (name === "sock-1") return socket - 1;
+  if (name === "sock+1") return socket + 1;
+  if (name === "rec") return PLAN_ADDRESS + RECORD_AT;
+  if (name === "rec.a") return PLAN_ADDRESS + RECORD_AT + 4;
+  return undefined;
+}
+
+/** The slots that the child's steps name: exactly these descriptors survive the exec. */
+function inherited(steps: readonly SyscallStep[], slots: Slots, socket: number): number[] {
+  const numbers = new Set([socket]);
+  for (const step of steps) {
+    for (const arg of step.args) {
+      if (typeof arg !== "object" || arg === null || !("slot" in arg)) continue;
+      if (special(arg.slot, socket) === undefined) numbers.add(slots.get(arg.slot));
+    }
+  }
+  return [...numbers];
+}
+
+export interface StartedStage {
+  /** The stage's pid: our child, to be reaped. */
+  readonly stage: number;
+  /** Our end of the socket. */
+  readonly socket: number;
+}
+
+/** Runs the parent's preparation with the umask that modes are meant literally under. */
+export function prepare(plan: Plan, slots: Slots): void {
+  const umask = sys("umask", 0);
+  try {
+    runParent(plan, plan.prepare, slots);
+  } finally {
+    sys("umask", umask);
+  }
+}
+
+/** Encodes the child's steps and starts them. Blocks the JS thread until the exec is done (about 0.1 ms). */
+export function startStage(plan: Plan, slots: Slots, title: string): StartedStage {
+  const { ours, theirs } = socketPair();
+  let file = -1;
+  try {
+    const lookup = (name: string) => special(name, theirs) ?? slots.get(name);
+    const segment = encode(plan.child, { address: PLAN_ADDRESS, socket: theirs, slot: lookup });
+    file = sealedFile("nsrun", elfImage(native().code, segment));
+    const stage = vexec(file, ["nsrun-init", title], inherited(plan.child, slots, theirs));
+    return { stage, socket: ours };
+  } catch (error) {
+    sys("close", ours);
+    throw error;
+  } finally {
+    sys("close", theirs);
+    if (file >= 0) sys("close", file);
+  }
+}
+
+/** What the parent does for the container that now exists as `pid`, and then lets it go on. */
+export function release(plan: Plan, slots: Slots, socket: number, pid: number): void {
+  slots.set("pid", pid);
+  runParent(plan, plan.between, slots);
+  go(socket);
+}
+
+const GO = new Uint8Array(new ArrayBuffer(1)).fill(103);
+
+/** MSG_NOSIGNAL: the container may be gone already, which its records tell. */
+export const go = (socket: number): number => sys("sendto", socket, GO, 1, 0x4000, 0, 0);
+
+/** Reaps our own child `pid`. */
+export const reap = (pid: number): number => must("reap the stage", "wait4", pid, null, 0, 0);

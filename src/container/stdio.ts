@@ -1,0 +1,75 @@
+/** The command's three streams: inherited, discarded, collected, or somebody's descriptor. */
+import { UsageError } from "../errors.ts";
+import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { bytes, failed, must, sys } from "../ffi/syscall.ts";
+import type { Stdio } from "./options.ts";
+
+/** pipe2(2) with both ends close-on-exec: read, write. */
+function pipe(): [number, number] {
+  const pair = bytes(8);
+  const result = sys("pipe2", pair, O.O_CLOEXEC);
+  if (result < 0) throw failed(result, "make a pipe");
+  const view = new DataView(pair.buffer);
+  return [view.getInt32(0, true), view.getInt32(4, true)];
+}
+
+/** Reads a descriptor of ours to its end, in the event loop, and closes it. */
+async function collect(fd: number): Promise<Uint8Array> {
+  try {
+    return await new Response(Bun.file(fd).stream()).bytes();
+  } finally {
+    sys("close", fd);
+  }
+}
+
+export class Streams {
+  /** For the plan: "inherit", or the number to put in place. */
+  readonly child: ("inherit" | number)[] = [];
+  readonly #theirs: number[] = [];
+  readonly #reading: (number | undefined)[] = [];
+  #collected: Promise<Uint8Array>[] = [];
+
+  constructor(uses: readonly [Stdio, Stdio, Stdio]) {
+    for (const [fd, use] of uses.entries()) this.child.push(this.#open(fd, use));
+  }
+
+  #open(fd: number, use: Stdio): "inherit" | number {
+    if (use === "inherit") return use;
+    if (typeof use === "number") {
+      if (!Number.isInteger(use) || use < 0) throw new UsageError(`not a descriptor: ${use}`);
+      return use;
+    }
+    if (use === "ignore" || fd === 0) {
+      const number = must("open /dev/null", "openat", AT_FDCWD, "/dev/null", O.O_RDWR | O.O_CLOEXEC, 0);
+      this.#theirs.push(number);
+      return number;
+    }
+    const [read, write] = pipe();
+    this.#theirs.push(write);
+    this.#reading[fd] = read;
+    return write;
+  }
+
+  /** The command has its copies: ours go, and collecting begins. */
+  started(): void {
+    for (const fd of this.#theirs.splice(0)) sys("close", fd);
+    this.#collected = [1, 2].map((n) => {
+      const fd = this.#reading[n];
+      this.#reading[n] = undefined;
+      return fd === undefined ? Promise.resolve(new Uint8Array(0)) : collect(fd);
+    });
+  }
+
+  /** The start failed. */
+  close(): void {
+    for (const fd of this.#theirs.splice(0)) sys("close", fd);
+    for (const fd of this.#reading.splice(0)) if (fd !== undefined) sys("close", fd);
+  }
+
+  /** What stdout and stderr gave, when both are at their end. */
+  async output(): Promise<{ stdout: string; stderr: string }> {
+    const [stdout, stderr] = await Promise.all(this.#collected);
+    const text = (part: Uint8Array | undefined) => new TextDecoder().decode(part);
+    return { stdout: text(stdout), stderr: text(stderr) };
+  }
+}

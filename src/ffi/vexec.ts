@@ -1,0 +1,99 @@
+/** Starting a sealed ELF from Bun: one stackless clone(CLONE_VM|CLONE_VFORK) whose child makes a single call, execveat. */
+
+import { CLONE } from "./flags.ts";
+import { native } from "./native.ts";
+import { addressOf, bytes, failed, must, sys } from "./syscall.ts";
+
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const MFD_EXEC = 0x10;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+const F_ADD_SEALS = 1033;
+const SEALS = [0x2f, 0xf]; // seal, shrink, grow, write and, from 6.3 on, exec: fcntl(2)
+const SIGCHLD = 17;
+const SIG_SETMASK = 2;
+
+const EINVAL = -22;
+const EACCES = -13;
+
+/** A file in memory that holds `image`, can be executed and no longer changed. */
+export function sealedFile(name: string, image: Uint8Array): number {
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  let fd = sys("memfd_create", name, flags | MFD_EXEC);
+  if (fd === EINVAL) fd = sys("memfd_create", name, flags); // before 6.3
+  if (fd === EACCES) return temporaryFile(image); // vm.memfd_noexec=2
+  if (fd < 0) throw failed(fd, "create a memfd for the container's first program");
+  const written = sys("write", fd, image, image.length);
+  if (written !== image.length) {
+    sys("close", fd);
+    throw failed(written < 0 ? written : -28, "write the container's first program to memory");
+  }
+  if (SEALS.every((seals) => sys("fcntl", fd, F_ADD_SEALS, seals) < 0)) {
+    sys("close", fd);
+    throw failed(EINVAL, "seal the container's first program");
+  }
+  return fd;
+}
+
+const O_TMPFILE = 0o20000000;
+const O_RDWR = 2;
+const O_CLOEXEC = 0x80000;
+const DIRECTORY = 0x10000;
+
+/** Where memfds may not be executed: an unnamed file, reopened read-only, since an open writer means ETXTBSY. */
+function temporaryFile(image: Uint8Array): number {
+  const places = ["/dev/shm", process.env.XDG_RUNTIME_DIR, "/tmp"].filter((place) => place !== undefined);
+  for (const place of places) {
+    const writer = sys("openat", -100, place, O_TMPFILE | DIRECTORY | O_RDWR | O_CLOEXEC, 0o700);
+    if (writer < 0) continue;
+    sys("write", writer, image, image.length);
+    const reader = sys("openat", -100, `/proc/self/fd/${writer}`, O_CLOEXEC, 0);
+    sys("close", writer);
+    if (reader >= 0) return reader;
+  }
+  throw failed(EACCES, "create a file for the container's first program");
+}
+
+/** A null-terminated array of C strings; keep the result reachable while its address is in use. */
+function pointers(list: readonly string[]): { array: Uint8Array; keep: Uint8Array[] } {
+  const keep = list.map((text) => {
+    const memory = bytes(Buffer.byteLength(text) + 1);
+    new TextEncoder().encodeInto(text, memory);
+    return memory;
+  });
+  const array = bytes((list.length + 1) * 8);
+  const view = new DataView(array.buffer);
+  for (const [i, text] of keep.entries()) view.setBigInt64(i * 8, BigInt(addressOf(text)), true);
+  return { array, keep };
+}
+
+const allSignals = bytes(8).fill(0xff);
+const savedMask = bytes(8);
+const job = bytes(48);
+const empty = bytes(8);
+
+/**
+ * Executes the file `fd` with `argv` and no environment; `inherit` are the descriptors that survive the exec. Returns the
+ * pid. All signals are blocked in the new program: it unblocks them when it is ready (a signal in between is not lost).
+ */
+export function vexec(fd: number, argv: readonly string[], inherit: readonly number[]): number {
+  const args = pointers(argv);
+  const view = new DataView(job.buffer);
+  for (const [word, value] of [0, 0, fd, addressOf(empty), addressOf(args.array), addressOf(empty)].entries()) {
+    view.setBigInt64(word * 8, BigInt(value), true);
+  }
+  must("block signals", "rt_sigprocmask", SIG_SETMASK, allSignals, savedMask, 8);
+  for (const number of inherit) sys("fcntl", number, F_SETFD, 0);
+  const pid = native().vexec(CLONE.CLONE_VM | CLONE.CLONE_VFORK | SIGCHLD, addressOf(job));
+  for (const number of inherit) sys("fcntl", number, F_SETFD, FD_CLOEXEC);
+  sys("rt_sigprocmask", SIG_SETMASK, savedMask, null, 8);
+  if (pid < 0) throw failed(pid, "start the container's first process");
+  const error = Number(view.getBigInt64(0, true));
+  if (error < 0) {
+    sys("wait4", pid, null, 0, 0);
+    throw failed(error, "execute the container's first program");
+  }
+  void args.keep;
+  return pid;
+}

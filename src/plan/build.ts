@@ -1,0 +1,94 @@
+/** buildPlan: a ContainerSpec becomes the list of system calls that make it. Pure: no descriptor is touched. */
+import { CLONE, names } from "../ffi/flags.ts";
+import { becomeSteps, idMapSteps, timeSteps } from "./identity.ts";
+import { step } from "./list.ts";
+import { mountSteps } from "./mounts.ts";
+import { loopbackUp, networkSteps } from "./network.ts";
+import { initSteps, payloadSteps } from "./payload.ts";
+import { enterRoot, isolate, rootSteps } from "./root.ts";
+import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
+import { joinSteps, openJoined, report, stageStart, stageWatch } from "./stage.ts";
+import { type Plan, type SyscallStep, slot } from "./step.ts";
+
+/** The CLONE_NEW* flags of the namespaces that are new. A time namespace cannot be had by clone(2). */
+export function cloneFlags(spec: ContainerSpec): number {
+  let flags = 0;
+  for (const ns of NAMESPACES) if (ns !== "time" && spec.namespaces[ns].mode === "new") flags |= NAMESPACE_FLAG[ns];
+  return flags;
+}
+
+/** read(go): a hang-up or anything but one byte ends the container. */
+const waitForGo = (): SyscallStep =>
+  step("container", "wait for the parent's go", "read", [slot("sock"), { bytes: new Uint8Array(8), text: "go" }, 1], {
+    exact: true,
+  });
+
+function hostNames(spec: ContainerSpec): SyscallStep[] {
+  const length = (text: string) => Buffer.byteLength(text);
+  return [
+    ...(spec.hostname === undefined
+      ? []
+      : [step("container", `host name ${spec.hostname}`, "sethostname", [spec.hostname, length(spec.hostname)])]),
+    ...(spec.domainname === undefined
+      ? []
+      : [step("container", `domain name ${spec.domainname}`, "setdomainname", [spec.domainname, length(spec.domainname)])]),
+  ];
+}
+
+/** The container's own steps up to the point where its process may begin. */
+function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { prepare: SyscallStep[]; steps: SyscallStep[] } {
+  const ownUser = spec.namespaces.user.mode === "new";
+  const root = spec.root ? rootSteps(spec, spec.root, recipe) : { prepare: [], container: [] };
+  const mounts = spec.root ? mountSteps(spec) : { prepare: [], container: [] };
+  const identity = ownUser
+    ? becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false) // what follows is made by, and so belongs to, root inside
+    : [];
+  return {
+    prepare: [...openJoined(spec), ...root.prepare, ...mounts.prepare],
+    steps: [
+      step("container", "die with the stage", "prctl", [1, 9], {
+        why: "a second belt; the first is the stage watching the supervisor",
+      }),
+      step("container", "modes as given", "umask", [0]),
+      ...(waits && ownUser ? [waitForGo()] : []),
+      ...identity,
+      ...(ownUser ? timeSteps(spec, "container") : []),
+      ...(spec.namespaces.mnt.mode === "new" ? [isolate()] : []),
+      ...root.container,
+      ...mounts.container,
+      ...hostNames(spec),
+      ...(spec.namespaces.net.mode === "new" ? loopbackUp() : []),
+      ...(waits && !ownUser ? [waitForGo()] : []),
+      ...(spec.root ? enterRoot(spec, spec.root) : []),
+    ],
+  };
+}
+
+/** The plan of a container. `recipe` is how its root is made, where there is a choice. */
+export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Plan {
+  const between = [...idMapSteps(spec), ...networkSteps(spec)];
+  const waits = between.length > 0;
+  const container = containerSteps(spec, recipe, waits);
+  const flags = cloneFlags(spec);
+  const { init, args } = spec.process;
+  const payload = args.length > 0 ? payloadSteps(spec) : [];
+  return {
+    prepare: container.prepare,
+    child: [
+      ...stageStart(),
+      ...joinSteps(spec),
+      ...(spec.namespaces.user.mode === "new" ? [] : timeSteps(spec, "stage")),
+      step("stage", "clone the container", "clone", [flags | CLONE.CLONE_PARENT_SETTID | 17, 0, { slot: "rec.a" }, 0, 0], {
+        jump: "watch",
+        store: true,
+        why: `namespaces: ${names(CLONE, flags)}`,
+      }),
+      ...container.steps,
+      ...(init ? initSteps(spec, payload) : payload),
+      report(),
+      ...stageWatch(),
+    ],
+    between,
+    waits,
+  };
+}

@@ -1,0 +1,73 @@
+/** Who the container is: id maps of a new user namespace, users, groups, limits. */
+import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { step } from "./list.ts";
+import type { ContainerSpec, IdMap } from "./spec.ts";
+
+import { type Lane, REG, type Step, type SyscallStep, slot } from "./step.ts";
+
+const lines = (maps: readonly IdMap[]): string => maps.map((m) => `${m.containerId} ${m.hostId} ${m.size}\n`).join("");
+
+/** open, write whole, close of /proc/PID/FILE by the parent. */
+function writeProc(file: string, text: string, why?: string): SyscallStep[] {
+  const bytes = Buffer.from(text);
+  const path = { template: ["/proc/", slot("pid"), `/${file}`] };
+  return [
+    step("parent", `open ${file}`, "openat", [AT_FDCWD, path, O.O_WRONLY | O.O_CLOEXEC, 0], { store: "map" }),
+    step("parent", `write ${file}`, "write", [slot("map"), { bytes, text: JSON.stringify(text) }, bytes.length], {
+      exact: true,
+      ...(why === undefined ? {} : { why }),
+    }),
+    step("parent", `close ${file}`, "close", [slot("map")]),
+  ];
+}
+
+/** user_namespaces(7): the maps, written by the parent while the container waits. */
+export function idMapSteps(spec: ContainerSpec): Step[] {
+  const maps = spec.idMaps;
+  if (spec.namespaces.user.mode !== "new" || !maps) return [];
+  return [
+    ...(maps.setgroups
+      ? []
+      : writeProc("setgroups", "deny", "without privilege the kernel wants this before gid_map (CVE-2014-8989)")),
+    ...writeProc("uid_map", lines(maps.uid)),
+    ...writeProc("gid_map", lines(maps.gid)),
+  ];
+}
+
+/** setgroups, setresgid, setresuid: groups first, while we still may. */
+export function becomeSteps(lane: Lane, uid: number, gid: number, groups: readonly number[], setgroups: boolean): SyscallStep[] {
+  const packed = new Uint8Array(new ArrayBuffer(Math.max(4, groups.length * 4)));
+  for (const [i, group] of groups.entries()) new DataView(packed.buffer).setUint32(i * 4, group, true);
+  return [
+    ...(setgroups
+      ? [step(lane, "set the groups", "setgroups", [groups.length, { bytes: packed, text: `[${groups.join(", ")}]` }])]
+      : []),
+    step(lane, `become group ${gid}`, "setresgid", [gid, gid, gid]),
+    step(lane, `become user ${uid}`, "setresuid", [uid, uid, uid]),
+  ];
+}
+
+export const limitSteps = (spec: ContainerSpec): SyscallStep[] =>
+  spec.process.rlimits.map(({ name, resource, soft, hard }) =>
+    step("payload", `limit ${name}`, "prlimit64", [
+      0,
+      resource,
+      { words: [soft, hard].map((n) => (n === Number.POSITIVE_INFINITY ? -1 : n)), text: `{${soft}, ${hard}}` },
+      0,
+    ]),
+  );
+
+/** time_namespaces(7): the offsets can be written only before the namespace has a process. */
+export function timeSteps(spec: ContainerSpec, lane: Lane): SyscallStep[] {
+  if (spec.namespaces.time.mode !== "new") return [];
+  const { monotonic, boottime } = spec.timeOffsets;
+  const text = `monotonic ${monotonic} 0\nboottime ${boottime} 0\n`;
+  const bytes = Buffer.from(text);
+  return [
+    step(lane, "new time namespace for the children", "unshare", [0x80]),
+    step(lane, "open its offsets", "openat", [AT_FDCWD, "/proc/self/timens_offsets", O.O_WRONLY | O.O_CLOEXEC, 0], {
+      store: true,
+    }),
+    step(lane, "write its offsets", "write", [REG, { bytes, text: JSON.stringify(text) }, bytes.length], { exact: true }),
+  ];
+}

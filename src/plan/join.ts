@@ -1,0 +1,53 @@
+/** The plan of a command that joins a running container: `nsenter -t PID -a`, made by the sealed ELF. */
+import { CLONE, PR } from "../ffi/flags.ts";
+import { becomeSteps } from "./identity.ts";
+import { step } from "./list.ts";
+import { payloadSteps } from "./payload.ts";
+import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type ProcessSpec } from "./spec.ts";
+import { report, stageStart, stageWatch } from "./stage.ts";
+import { type Plan, type SyscallStep, slot } from "./step.ts";
+
+const undumpable = (lane: "stage" | "container", why: string): SyscallStep =>
+  step(lane, "not to be traced", "prctl", [PR.PR_SET_DUMPABLE, 0], { why });
+
+/** The namespaces in which the container differs from its caller. */
+export function joinFlags(spec: ContainerSpec): number {
+  let flags = 0;
+  for (const ns of NAMESPACES) if (spec.namespaces[ns].mode !== "share") flags |= NAMESPACE_FLAG[ns];
+  return flags;
+}
+
+/** Slot "pidfd": the container's pid 1. Slot "root": its root directory, where that was changed by chroot(2) only. */
+export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
+  const flags = joinFlags(spec);
+  const member: ContainerSpec = { ...spec, process };
+  const chrooted = spec.root?.chroot
+    ? [
+        step("container", "go to the container's root", "fchdir", [slot("root")]),
+        step("container", "change the root directory", "chroot", ["."]),
+      ]
+    : [];
+  const ownUser = spec.namespaces.user.mode === "new";
+  const identity = ownUser ? becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false) : [];
+  return {
+    prepare: [],
+    child: [
+      ...stageStart(),
+      undumpable("stage", "from here on only a host's CAP_SYS_PTRACE may look (CVE-2016-9962)"),
+      ...(flags === 0 ? [] : [step("stage", "join the container's namespaces", "setns", [slot("pidfd"), flags])]),
+      step("stage", "clone into them", "clone", [CLONE.CLONE_PARENT_SETTID | 17, 0, slot("rec.a"), 0, 0], {
+        jump: "watch",
+        store: true,
+      }),
+      step("container", "die with the stage", "prctl", [PR.PR_SET_PDEATHSIG, 9]),
+      ...chrooted,
+      ...identity,
+      undumpable("container", "a change of ids has made it dumpable again"),
+      ...payloadSteps(member),
+      report(),
+      ...stageWatch(),
+    ],
+    between: [],
+    waits: false,
+  };
+}

@@ -1,0 +1,61 @@
+/** Small makers of steps that several parts of a plan share. */
+
+import type { SyscallName } from "../ffi/abi.ts";
+import { AT_FDCWD, MOVE_MOUNT, names, O, RESOLVE } from "../ffi/flags.ts";
+import type { Arg, Lane, Loop, SyscallStep, Words } from "./step.ts";
+import { REG, slot } from "./step.ts";
+
+type Extra = Partial<Omit<SyscallStep, "lane" | "label" | "call" | "args">>;
+
+/** `step("container", "mount proc", "mount", […])` */
+export const step = (
+  lane: Lane,
+  label: string,
+  call: SyscallName | Loop,
+  args: readonly Arg[],
+  extra: Extra = {},
+): SyscallStep => ({
+  lane,
+  label,
+  call,
+  args,
+  ...extra,
+});
+
+/** struct open_how of openat2(2). */
+export function openHow(flags: number, resolve: number): Words {
+  return { words: [flags, 0, resolve], text: `{flags=${names(O, flags)}, resolve=${names(RESOLVE, resolve)}}` };
+}
+
+/** struct mount_attr of mount_setattr(2). */
+export function mountAttr(set: number, propagation: number, text: string): Words {
+  return { words: [set, 0, propagation, 0], text };
+}
+
+export const EEXIST = 17;
+
+/** Follows links of the root inside the root only, and never a magic link of /proc. */
+const IN_ROOT = RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS;
+/** For nsrun's own mount points: a link in that place is an attack or a mistake. */
+const NO_LINKS = RESOLVE.RESOLVE_BENEATH | RESOLVE.RESOLVE_NO_SYMLINKS;
+
+/** openat2(root, path) with an O_PATH descriptor in the register. */
+export function resolve(path: string, label: string, strict = false): SyscallStep {
+  const relative = path.replace(/^\/+/, "") || ".";
+  const flags = O.O_PATH | O.O_CLOEXEC | (strict ? O.O_DIRECTORY : 0);
+  return step("container", label, "openat2", [slot("root"), relative, openHow(flags, strict ? NO_LINKS : IN_ROOT), 24], {
+    store: true,
+    why: strict ? "a link in this place would lead the mount elsewhere" : "links of the root are followed inside it only",
+  });
+}
+
+/** Attaches the detached mount `from` where the register points. */
+export function attach(from: string, label: string): SyscallStep {
+  const flags = MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT.MOVE_MOUNT_T_EMPTY_PATH;
+  return step("container", label, "move_mount", [slot(from), "", REG, "", flags]);
+}
+
+/** A slot that the container fills itself: the parent gives it a number, dup3 puts the descriptor there. */
+export function placeholder(name: string): SyscallStep {
+  return step("parent", `a number for ${name}`, "openat", [AT_FDCWD, "/", O.O_PATH | O.O_CLOEXEC, 0], { store: name });
+}

@@ -1,0 +1,119 @@
+/** What is mounted inside the root: proc, sysfs, /dev, then the user's mounts in the order given. */
+import { AT, AT_FDCWD, MOUNT_ATTR, MS, names, O, OPEN_TREE, S } from "../ffi/flags.ts";
+import { devSteps } from "./dev.ts";
+import { attach, EEXIST, mountAttr, placeholder, resolve, step } from "./list.ts";
+import { propagationFlags } from "./root.ts";
+import type { ContainerSpec, Mount } from "./spec.ts";
+import { REG, type SyscallStep, slot } from "./step.ts";
+
+const KERNEL_FS = MS.MS_NOSUID | MS.MS_NODEV | MS.MS_NOEXEC;
+const back = () => step("container", "return to the new root", "fchdir", [slot("root")]);
+
+/** mount(2) on what `find` resolved, through the working directory: no path is walked a second time. */
+const mountHere = (
+  find: SyscallStep,
+  what: string,
+  args: [string, string, number, string | null],
+  why?: string,
+): SyscallStep[] => [
+  find,
+  step("container", `enter it`, "fchdir", [REG]),
+  step("container", what, "mount", [args[0], ".", args[1], args[2], args[3]], why === undefined ? {} : { why }),
+  back(),
+];
+
+function proc(spec: ContainerSpec): SyscallStep[] {
+  const find = resolve("proc", "find /proc", true);
+  if (!spec.privileged && spec.namespaces.pid.mode !== "new") {
+    const bind = step("container", "bind the host's /proc", "mount", ["/proc", ".", null, MS.MS_BIND | MS.MS_REC, null], {
+      why: "proc shows a pid namespace; one of the host's can only be bound",
+    });
+    return [find, step("container", "enter it", "fchdir", [REG]), bind, back()];
+  }
+  return mountHere(find, "mount proc on /proc", ["proc", "proc", KERNEL_FS, null], "shows the pid namespace of its mounter");
+}
+
+function sysfs(spec: ContainerSpec): SyscallStep[] {
+  const find = resolve("sys", "find /sys", true);
+  const ownNet = spec.namespaces.net.mode === "new";
+  if (!ownNet && spec.namespaces.user.mode !== "share") {
+    const bind = step("container", "bind the host's /sys", "mount", ["/sys", ".", null, MS.MS_BIND | MS.MS_REC, null], {
+      why: "sysfs shows a network namespace; one that this user namespace does not own can only be bound",
+    });
+    return [find, step("container", "enter it", "fchdir", [REG]), bind, back()];
+  }
+  return mountHere(find, "mount sysfs on /sys, read-only", ["sysfs", "sysfs", KERNEL_FS | MS.MS_RDONLY, null]);
+}
+
+/** mkdir -p inside the root, one component at a time; the last one is a file for a file. */
+function makeTarget(target: string, file: boolean): SyscallStep[] {
+  const parts = target.split("/").filter((part) => part !== "" && part !== ".");
+  return parts.flatMap((name, i) => {
+    const parent = `/${parts.slice(0, i).join("/")}`;
+    const last = i === parts.length - 1;
+    const make =
+      last && file
+        ? step("container", `a file ${target} to mount on`, "mknodat", [REG, name, S.S_IFREG | 0o644, 0], { tolerate: EEXIST })
+        : step("container", `mkdir ${parent === "/" ? "" : parent}/${name}`, "mkdirat", [REG, name, 0o755], { tolerate: EEXIST });
+    return [resolve(parent, `find ${parent}`), make];
+  });
+}
+
+/** open_tree and mount_setattr of a volume, by whoever may: the parent, or the container in its own user namespace. */
+function volumeSource(mount: Mount, index: number, privileged: boolean): { prepare: SyscallStep[]; container: SyscallStep[] } {
+  const name = `volume${index}`;
+  const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE } = OPEN_TREE;
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount.recursive ? AT_RECURSIVE : 0);
+  const lane = privileged ? "parent" : "container";
+  const tree = privileged ? slot(name) : REG;
+  const attributes = (set: number, propagation: number, recursive: boolean, label: string) =>
+    step(lane, label, "mount_setattr", [
+      tree,
+      "",
+      AT.AT_EMPTY_PATH | (recursive ? AT.AT_RECURSIVE : 0),
+      mountAttr(set, propagation, `{attr_set=${names(MOUNT_ATTR, set)}, propagation=${names(MS, propagation)}}`),
+      32,
+    ]);
+  const kind = propagationFlags(mount.propagation) & ~MS.MS_REC;
+  const steps = [
+    step(lane, `clone the mount at ${mount.source}`, "open_tree", [AT_FDCWD, mount.source, flags], {
+      store: privileged ? name : true,
+    }),
+    attributes(0, kind, mount.recursive, `propagation of ${mount.target}: ${mount.propagation}`),
+    ...(mount.flags ? [attributes(mount.flags, 0, mount.recursiveFlags, `options of ${mount.target}`)] : []),
+  ];
+  if (privileged) return { prepare: steps, container: [] };
+  const keep = step("container", "keep it by number", "dup3", [REG, slot(name), O.O_CLOEXEC]);
+  return { prepare: [placeholder(name)], container: [...steps, keep] };
+}
+
+function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare: SyscallStep[]; container: SyscallStep[] } {
+  const find = resolve(mount.target, `find ${mount.target}`);
+  if (mount.type === "bind") {
+    const source = volumeSource(mount, index, spec.privileged);
+    return {
+      prepare: source.prepare,
+      container: [
+        ...source.container,
+        ...makeTarget(mount.target, mount.file),
+        find,
+        attach(`volume${index}`, `mount ${mount.source} on ${mount.target}`),
+      ],
+    };
+  }
+  const args: [string, string, number, string | null] = [mount.source, mount.type, mount.flags, mount.data || null];
+  return {
+    prepare: [],
+    container: [...makeTarget(mount.target, false), ...mountHere(find, `mount ${mount.type} on ${mount.target}`, args)],
+  };
+}
+
+/** All mounts of a container with a root of its own. */
+export function mountSteps(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
+  const dev = devSteps(spec);
+  const user = spec.mounts.map((mount, i) => userMount(spec, mount, i));
+  return {
+    prepare: [...dev.prepare, ...user.flatMap((m) => m.prepare)],
+    container: [...proc(spec), ...sysfs(spec), ...dev.container, ...user.flatMap((m) => m.container)],
+  };
+}

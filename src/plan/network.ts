@@ -1,0 +1,61 @@
+/** The container's network: loopback by the container itself, a veth pair by the parent over rtnetlink. */
+import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { step } from "./list.ts";
+import type { ContainerSpec } from "./spec.ts";
+import { type NetStep, REG, type Step, type SyscallStep, slot } from "./step.ts";
+
+const AF_INET = 2;
+const SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
+const SIOCSIFFLAGS = 0x8914; // linux/sockios.h
+const IFF_UP_RUNNING = 0x41; // linux/if.h
+
+/** struct ifreq {"lo", flags} of netdevice(7). */
+function ifreq(): Uint8Array {
+  const bytes = new Uint8Array(40);
+  bytes.set(Buffer.from("lo"));
+  bytes[16] = IFF_UP_RUNNING;
+  return bytes;
+}
+
+/** `ip link set lo up`, made by the container: no round trip, no privilege outside. */
+export function loopbackUp(): SyscallStep[] {
+  return [
+    step("container", "a socket to reach the interfaces", "socket", [AF_INET, SOCK_DGRAM_CLOEXEC, 0], { store: true }),
+    step("container", "set lo up", "ioctl", [REG, SIOCSIFFLAGS, { bytes: ifreq(), text: '{"lo", IFF_UP|IFF_RUNNING}' }]),
+  ];
+}
+
+/** `ip link add … type veth peer name … netns …` with addresses on both sides, before the container goes on. */
+export function networkSteps(spec: ContainerSpec): Step[] {
+  const { net } = spec;
+  if (net.mode !== "veth") return [];
+  const { hostName, name, alias } = net;
+  const on = (side: NetStep["side"], label: string, verb: NetStep["verb"]): NetStep => ({ lane: "parent", label, side, verb });
+  const path = { template: ["/proc/", slot("pid"), "/ns/net"] };
+  return [
+    step("parent", "open the container's network namespace", "openat", [AT_FDCWD, path, O.O_RDONLY | O.O_CLOEXEC, 0], {
+      store: "netns",
+    }),
+    on("host", `create the pair ${hostName} (here) and ${name} (container)`, (fd) => ({
+      verb: "link add veth",
+      name: hostName,
+      alias,
+      up: true,
+      peer: { name, netns: fd("netns") },
+    })),
+    on("host", `address ${net.subnet.host.text} on ${hostName}`, {
+      verb: "address add",
+      dev: hostName,
+      cidr: net.subnet.host.text,
+    }),
+    on("container", `address ${net.subnet.container.text} on ${name}`, {
+      verb: "address add",
+      dev: name,
+      cidr: net.subnet.container.text,
+    }),
+    on("container", `set ${name} up`, { verb: "link set up", dev: name }),
+    ...(net.gateway === undefined
+      ? []
+      : [on("container", `default route via ${net.gateway}`, { verb: "route add default", via: net.gateway, dev: name })]),
+  ];
+}

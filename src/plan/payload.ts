@@ -1,0 +1,96 @@
+/** The command, and the pid 1 that may stand over it. */
+import { PR } from "../ffi/flags.ts";
+import { becomeSteps, limitSteps } from "./identity.ts";
+import { step } from "./list.ts";
+import type { ContainerSpec } from "./spec.ts";
+import { REG, type SyscallStep, slot, strings } from "./step.ts";
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Every place where execvp(3) would look for the command. */
+export function candidates(command: string, env: readonly string[]): string[] {
+  if (command.includes("/")) return [command];
+  const path = env.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
+  return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
+}
+
+/** execve(2) at each place in turn; all but the last may fail, and say so. */
+function execSteps(args: readonly string[], env: readonly string[]): SyscallStep[] {
+  const argv = strings(args);
+  const envp = strings(env, `${env.length} variables`);
+  const places = candidates(args[0]!, env);
+  return places.map((path, i) =>
+    step("payload", `execute ${path}`, "execve", [path, argv, envp], i < places.length - 1 ? { soft: true } : {}),
+  );
+}
+
+const emptyMask = { bytes: new Uint8Array(8), text: "[]" };
+
+/** From the finished container to the command. */
+export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
+  const { process } = spec;
+  const dup = process.stdio.flatMap((use, fd) =>
+    use === "inherit" ? [] : [step("payload", `descriptor ${fd}`, "dup3", [slot(`stdio.${fd}`), fd, 0])],
+  );
+  const setgroups = spec.namespaces.user.mode !== "new" || (spec.idMaps?.setgroups ?? false);
+  return [
+    step("payload", "a session of its own", "setsid", [], {
+      tolerate: 1,
+      why: "TIOCSTI cannot reach a terminal of another session",
+    }),
+    ...dup,
+    ...limitSteps(spec),
+    ...becomeSteps("payload", process.uid, process.gid, process.groups, setgroups && spec.namespaces.user.mode !== "join"),
+    step("payload", "die with the parent", "prctl", [PR.PR_SET_PDEATHSIG, 9], { why: "a change of ids has cleared it" }),
+    step("payload", "close all descriptors below the socket", "close_range", [3, slot("sock-1"), 0], {
+      why: "a descriptor of the host must not be reachable through /proc/self/fd (CVE-2024-21626)",
+    }),
+    step("payload", "close all descriptors above the socket", "close_range", [slot("sock+1"), -1, 0]),
+    step("payload", "close the socket at exec", "fcntl", [slot("sock"), 2 /* F_SETFD */, 1 /* FD_CLOEXEC */]),
+    ...(process.cwd === undefined ? [] : [step("payload", `change to ${process.cwd}`, "chdir", [process.cwd])]),
+    step("payload", "umask 022", "umask", [0o22]),
+    step("payload", "unblock all signals", "rt_sigprocmask", [2 /* SIG_SETMASK */, emptyMask, 0, 8]),
+    ...execSteps(process.args, process.env),
+  ];
+}
+
+/** nsrun's pid 1: clone the command (where there is one), forget everything, reap for ever. */
+export function initSteps(spec: ContainerSpec, payload: readonly SyscallStep[]): SyscallStep[] {
+  const ownPid = spec.namespaces.pid.mode === "new";
+  const start: SyscallStep[] =
+    payload.length > 0
+      ? [step("container", "clone the command", "clone", [17, 0, 0, 0, 0], { jump: "init", store: true }), ...payload]
+      : [];
+  return [
+    step("container", "name pid 1", "prctl", [PR.PR_SET_NAME, "nsrun-init"]),
+    ...(ownPid
+      ? []
+      : [
+          step("container", "adopt orphans", "prctl", [PR.PR_SET_CHILD_SUBREAPER, 1], {
+            why: "without a pid namespace they would go to the host's pid 1",
+          }),
+        ]),
+    ...start,
+    step("container", "close the standard streams and all below the socket", "close_range", [0, slot("sock-1"), 0], {
+      mark: "init",
+      why: "a reader of the command's output must see its end",
+    }),
+    step("container", "close all above the socket", "close_range", [slot("sock+1"), -1, 0]),
+    ...(payload.length > 0
+      ? []
+      : [
+          step(
+            "container",
+            "say that the container is ready",
+            "sendto",
+            [slot("sock"), { bytes: READY, text: "ready" }, 16, 0x4000, 0, 0],
+            { exact: true },
+          ),
+        ]),
+    step("container", "reap and pass signals on", "reap", payload.length > 0 ? [REG, 0] : [0, 0]),
+  ];
+}
+
+/** The record {5, 0, 0, 0}. */
+const READY = new Uint8Array(16);
+READY[0] = 5;

@@ -1,0 +1,210 @@
+/** Where `/` comes from: steps that end with the slot "root" and the working directory being the new root, still under the old one. */
+import { AT, AT_FDCWD, FSCONFIG, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
+import { mountAttr, placeholder, step } from "./list.ts";
+import type { ContainerSpec, Propagation, Recipe, RootSpec } from "./spec.ts";
+import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
+
+const { FSCONFIG_SET_STRING, FSCONFIG_SET_FD, FSCONFIG_CMD_CREATE } = FSCONFIG;
+
+/** An fsopen … fsmount sequence of the parent; the mount ends in slot `into`, attached nowhere. */
+export function detachedFs(
+  type: string,
+  settings: readonly (readonly [string, Arg])[],
+  attributes: number,
+  into: string,
+): SyscallStep[] {
+  const fs = `${into}.fs`;
+  return [
+    step("parent", `open a ${type} for ${into}`, "fsopen", [type, 1], { store: fs }),
+    ...settings.map(([key, value]) =>
+      typeof value === "string"
+        ? step("parent", `${type}: ${key}=${value}`, "fsconfig", [slot(fs), FSCONFIG_SET_STRING, key, value, 0])
+        : step("parent", `${type}: ${key}`, "fsconfig", [slot(fs), FSCONFIG_SET_FD, key, null, value as Arg]),
+    ),
+    step("parent", `create the ${type}`, "fsconfig", [slot(fs), FSCONFIG_CMD_CREATE, null, null, 0]),
+    step("parent", `mount the ${type}, attached nowhere`, "fsmount", [slot(fs), 1, attributes], { store: into }),
+  ];
+}
+
+const mkdir = (dir: string, name: string, mode = 0o755) =>
+  step("parent", `mkdir ${name}`, "mkdirat", [slot(dir), name, mode], { tolerate: 17 });
+
+/** The upper layer's own directories win over whatever the rootfs has there: a link, a file, nothing. */
+const MOUNT_POINTS = ["dev", "proc", "sys"];
+
+function detachedOverlay(root: RootSpec): SyscallStep[] {
+  const open = (dir: string, name: Arg, into: string) =>
+    step(
+      "parent",
+      `open ${into}`,
+      "openat",
+      [dir === "" ? AT_FDCWD : slot(dir), name, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0],
+      {
+        store: into,
+      },
+    );
+  const lower = typeof root.lower === "string" ? [open("", root.lower, "lower")] : [];
+  return [
+    ...lower,
+    ...detachedFs("tmpfs", [["mode", "0755"]], MOUNT_ATTR.MOUNT_ATTR_NODEV, "layer"),
+    mkdir("layer", "u"),
+    mkdir("layer", "w"),
+    ...MOUNT_POINTS.map((name) => mkdir("layer", `u/${name}`)),
+    open("layer", "u", "upper"),
+    open("layer", "w", "work"),
+    ...detachedFs(
+      "overlay",
+      [
+        ["lowerdir+", typeof root.lower === "string" ? slot("lower") : root.lower.fd],
+        ["upperdir", slot("upper")],
+        ["workdir", slot("work")],
+      ],
+      MOUNT_ATTR.MOUNT_ATTR_NODEV,
+      "root",
+    ),
+  ];
+}
+
+function clonedDirectory(lower: string): SyscallStep[] {
+  const flags = OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC | OPEN_TREE.AT_RECURSIVE;
+  return [
+    step("parent", `clone the mount tree at ${lower}`, "open_tree", [AT_FDCWD, lower, flags], { store: "root" }),
+    step(
+      "parent",
+      "make the clone private",
+      "mount_setattr",
+      [slot("root"), "", AT.AT_EMPTY_PATH | AT.AT_RECURSIVE, mountAttr(0, MS.MS_PRIVATE, "{propagation=MS_PRIVATE}"), 32],
+      { why: "a clone of a shared mount stays in the host's peer group: mounts on it would appear on the host" },
+    ),
+    ...MOUNT_POINTS.map((name) => mkdir("root", name)),
+  ];
+}
+
+/** The tree at the working directory becomes the slot "root". */
+const holdRoot = (): SyscallStep[] => [
+  step("container", "open the new root", "openat", [AT_FDCWD, ".", O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0], { store: true }),
+  step("container", "keep it by number", "dup3", [REG, slot("root"), O.O_CLOEXEC]),
+];
+
+const escapeLayer = (path: string): string => path.replace(/[\\:,]/g, "\\$&");
+
+function overlayByPaths(root: RootSpec & { lower: string }, userxattr: boolean): SyscallStep[] {
+  const data = `lowerdir=${escapeLayer(root.lower)},upperdir=u,workdir=w${userxattr ? ",userxattr" : ""}`;
+  const make = (name: string) => step("container", `mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755]);
+  return [
+    step(
+      "container",
+      `mount a tmpfs for the layer on ${root.anchor}`,
+      "mount",
+      ["tmpfs", root.anchor, "tmpfs", MS.MS_NODEV, "mode=0755"],
+      {
+        why: "seen in this mount namespace only; it is under the old root and goes with it",
+      },
+    ),
+    step("container", "enter it", "chdir", [root.anchor]),
+    ...["u", "w", "o", ...MOUNT_POINTS.map((name) => `u/${name}`)].map(make),
+    step("container", `mount the overlay over ${root.lower}`, "mount", ["overlay", "o", "overlay", MS.MS_NODEV, data], {
+      ...(userxattr ? { why: "userxattr: trusted.* attributes need the initial user namespace" } : {}),
+    }),
+    step("container", "enter the new root", "chdir", ["o"]),
+    ...holdRoot(),
+  ];
+}
+
+function bindByPaths(root: RootSpec & { lower: string }): SyscallStep[] {
+  return [
+    step("container", `bind ${root.lower} on ${root.anchor}`, "mount", [
+      root.lower,
+      root.anchor,
+      null,
+      MS.MS_BIND | MS.MS_REC,
+      null,
+    ]),
+    step("container", "enter the new root", "chdir", [root.anchor]),
+    ...MOUNT_POINTS.map((name) => step("container", `mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755], { tolerate: 17 })),
+    ...holdRoot(),
+  ];
+}
+
+/** What the parent prepares and what the container does to have its root mounted and open. */
+export function rootSteps(
+  spec: ContainerSpec,
+  root: RootSpec,
+  recipe: Recipe,
+): { prepare: SyscallStep[]; container: SyscallStep[] } {
+  const detached = spec.privileged && (recipe === "detached" || root.layer === "bind");
+  if (detached) {
+    return {
+      prepare: root.layer === "bind" ? clonedDirectory(root.lower as string) : detachedOverlay(root),
+      container: [
+        step("container", "mount the new root over the old one", "move_mount", [
+          slot("root"),
+          "",
+          AT_FDCWD,
+          "/",
+          MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH,
+        ]),
+        step("container", "enter the new root", "fchdir", [slot("root")]),
+      ],
+    };
+  }
+  if (typeof root.lower !== "string") throw new TypeError("a root by paths needs a path");
+  const byPath = root as RootSpec & { lower: string };
+  return {
+    prepare: [placeholder("root")],
+    container: root.layer === "bind" ? bindByPaths(byPath) : overlayByPaths(byPath, spec.namespaces.user.mode !== "share"),
+  };
+}
+
+/** mount(2) flags of a propagation type; the r… forms hold for the whole tree. */
+export function propagationFlags(propagation: Propagation): number {
+  const recursive = propagation.startsWith("r");
+  const kind = recursive ? propagation.slice(1) : propagation;
+  const flag = { private: MS.MS_PRIVATE, slave: MS.MS_SLAVE, shared: MS.MS_SHARED, unbindable: MS.MS_UNBINDABLE }[kind];
+  return (flag ?? MS.MS_PRIVATE) | (recursive ? MS.MS_REC : 0);
+}
+
+/** The first step in a new mount namespace. */
+export function isolate(): SyscallStep {
+  return step("container", "make every mount private", "mount", [null, "/", null, MS.MS_REC | MS.MS_PRIVATE, null], {
+    why: "a copy of a shared mount is a peer of the host's: without this our mounts would appear there",
+  });
+}
+
+/** From "mounted on top of the old root" to "the only root there is". */
+export function enterRoot(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
+  const enter = step("container", "go to the new root", "fchdir", [slot("root")]);
+  const change = root.chroot
+    ? [
+        enter,
+        step("container", "change the root directory", "chroot", ["."], {
+          why: "as asked: the old root stays in the namespace, out of sight but not out of reach of CAP_SYS_ADMIN or CAP_SYS_CHROOT",
+        }),
+      ]
+    : [
+        enter,
+        step("container", "swap the roots", "pivot_root", [".", "."], { why: "the old root lands on top of the new one" }),
+        step("container", "detach the old root", "umount2", [".", MNT.MNT_DETACH], {
+          why: "nothing of the host is left in this namespace",
+        }),
+      ];
+  const slashAt = root.chroot ? [] : [step("container", "stand in /", "chdir", ["/"])];
+  const propagation = propagationFlags(spec.propagation);
+  const spread =
+    spec.propagation === "private" || spec.propagation === "rprivate" || root.chroot
+      ? []
+      : [step("container", `propagation of /: ${spec.propagation}`, "mount", [null, "/", null, propagation, null])];
+  const { MOUNT_ATTR_RDONLY } = MOUNT_ATTR;
+  const readOnly = root.readOnly
+    ? [
+        step("container", "make / read-only", "mount_setattr", [
+          AT_FDCWD,
+          "/",
+          0,
+          mountAttr(MOUNT_ATTR_RDONLY, 0, `{attr_set=${names(MOUNT_ATTR, MOUNT_ATTR_RDONLY)}}`),
+          32,
+        ]),
+      ]
+    : [];
+  return [...change, ...slashAt, ...spread, ...readOnly];
+}

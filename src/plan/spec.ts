@@ -1,0 +1,113 @@
+/** What a plan is made from: a container described completely and checked, in the words of the OCI runtime specification. */
+import { CLONE } from "../ffi/flags.ts";
+import type { Subnet } from "../net/reserve.ts";
+
+export const NAMESPACES = ["pid", "net", "mnt", "uts", "ipc", "user", "cgroup", "time"] as const;
+export type Namespace = (typeof NAMESPACES)[number];
+
+/** Each namespace's flag for clone(2), unshare(2) and setns(2). */
+export const NAMESPACE_FLAG: Readonly<Record<Namespace, number>> = {
+  pid: CLONE.CLONE_NEWPID,
+  net: CLONE.CLONE_NEWNET,
+  mnt: CLONE.CLONE_NEWNS,
+  uts: CLONE.CLONE_NEWUTS,
+  ipc: CLONE.CLONE_NEWIPC,
+  user: CLONE.CLONE_NEWUSER,
+  cgroup: CLONE.CLONE_NEWCGROUP,
+  time: CLONE.CLONE_NEWTIME,
+};
+
+/** A namespace of its own, the caller's, or the one that a file (`/proc/PID/ns/NS`, a bind mount of it) stands for. */
+export type NamespaceUse =
+  | { readonly mode: "new" }
+  | { readonly mode: "share" }
+  | { readonly mode: "join"; readonly path: string };
+
+/** One line of uid_map or gid_map (user_namespaces(7)). */
+export interface IdMap {
+  readonly containerId: number;
+  readonly hostId: number;
+  readonly size: number;
+}
+
+export type Propagation = "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" | "unbindable" | "runbindable";
+
+/** `bind`: a file or directory of the host. Otherwise a file system type, with its mount data. */
+export interface Mount {
+  readonly type: string;
+  readonly source: string;
+  /** Absolute, inside the root. */
+  readonly target: string;
+  /** MOUNT_ATTR_* for a bind, MS_* otherwise. */
+  readonly flags: number;
+  readonly data: string;
+  /** bind: with the mounts below the source. */
+  readonly recursive: boolean;
+  /** bind: `flags` hold for the mounts below as well (`rro`). */
+  readonly recursiveFlags: boolean;
+  readonly propagation: Propagation;
+  /** The source is not a directory, so neither is the target. */
+  readonly file: boolean;
+}
+
+export interface RootSpec {
+  /** The directory that becomes (or lies under) `/`, or a descriptor of one that is in no mount namespace. */
+  readonly lower: string | { readonly fd: number };
+  /** `overlay`: a throw-away layer on top. `bind`: the directory itself (`--rw`). */
+  readonly layer: "overlay" | "bind";
+  readonly readOnly: boolean;
+  /** chroot(2) instead of pivot_root(2): the host's tree stays in the namespace. */
+  readonly chroot: boolean;
+  /** An existing directory that the container may mount over while it builds its root by paths. */
+  readonly anchor: string;
+}
+
+export interface ProcessSpec {
+  /** Empty: no command; pid 1 reaps and waits for others to join. */
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  /** undefined: where the process happens to be. */
+  readonly cwd: string | undefined;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly rlimits: readonly { readonly name: string; readonly resource: number; readonly soft: number; readonly hard: number }[];
+  /** nsrun's own pid 1; without it the command itself is pid 1. */
+  readonly init: boolean;
+  /** For 0, 1, 2: "inherit", or a descriptor to put there. */
+  readonly stdio: readonly ("inherit" | number)[];
+}
+
+export type NetSpec =
+  | { readonly mode: "none" | "host" | "join" }
+  | {
+      readonly mode: "veth";
+      readonly hostName: string;
+      readonly alias: string;
+      readonly name: string;
+      readonly subnet: Pick<Subnet, "host" | "container">;
+      /** undefined: no default route. */
+      readonly gateway: string | undefined;
+    };
+
+export interface ContainerSpec {
+  readonly name: string;
+  readonly namespaces: Readonly<Record<Namespace, NamespaceUse>>;
+  /** undefined: the mount namespace is shared or joined, and so is its root. */
+  readonly root: RootSpec | undefined;
+  readonly mounts: readonly Mount[];
+  readonly propagation: Propagation;
+  readonly hostname: string | undefined;
+  readonly domainname: string | undefined;
+  /** Seconds added to the clocks of a new time namespace. */
+  readonly timeOffsets: { readonly monotonic: number; readonly boottime: number };
+  /** For a new user namespace. `setgroups: false` writes "deny", which an unprivileged writer must. */
+  readonly idMaps: { readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[]; readonly setgroups: boolean } | undefined;
+  readonly net: NetSpec;
+  readonly process: ProcessSpec;
+  /** The caller may mount in its own namespaces (CAP_SYS_ADMIN). Otherwise the container builds everything itself. */
+  readonly privileged: boolean;
+}
+
+/** How `/` is made. `detached`: by the parent, as a tree that is mounted nowhere (6.15); `paths`: by the container. */
+export type Recipe = "detached" | "paths";

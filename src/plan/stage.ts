@@ -1,0 +1,55 @@
+/** The stage: the first process of the sealed ELF, still in the host's namespaces. It joins, clones, reports, watches. */
+import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { step } from "./list.ts";
+import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES } from "./spec.ts";
+import { REG, type SyscallStep, slot } from "./step.ts";
+
+const zeros = (text: string) => ({ bytes: new Uint8Array(32), text });
+
+export function stageStart(): SyscallStep[] {
+  return [
+    step("stage", "reset all signal dispositions", "reset_signals", [zeros("SIG_DFL")], {
+      why: "an ignored signal stays ignored over exec; SIGCHLD ignored would hide the container's end",
+    }),
+    step("stage", "a session of its own", "setsid", [], {
+      why: "a kill of the caller's process group must not take the watcher first",
+    }),
+  ];
+}
+
+/** setns(2) by path, the user namespace first: it gives the rights for the others. */
+export function joinSteps(spec: ContainerSpec): SyscallStep[] {
+  const order = ["user", ...NAMESPACES.filter((ns) => ns !== "user" && ns !== "mnt"), "mnt"] as const;
+  return order.flatMap((ns) => {
+    const use = spec.namespaces[ns];
+    if (use.mode !== "join") return [];
+    return [step("stage", `join the ${ns} namespace ${use.path}`, "setns", [slot(`join.${ns}`), NAMESPACE_FLAG[ns]])];
+  });
+}
+
+/** Opened by the parent: after the first setns a path could mean something else. */
+export function openJoined(spec: ContainerSpec): SyscallStep[] {
+  return NAMESPACES.flatMap((ns) => {
+    const use = spec.namespaces[ns];
+    if (use.mode !== "join") return [];
+    return [
+      step("parent", `open the ${ns} namespace ${use.path}`, "openat", [AT_FDCWD, use.path, O.O_RDONLY | O.O_CLOEXEC, 0], {
+        store: `join.${ns}`,
+      }),
+    ];
+  });
+}
+
+/** The pid that clone wrote into the record, to the supervisor. */
+export const report = (): SyscallStep =>
+  step("stage", "report the pid", "sendto", [slot("sock"), slot("rec"), 16, 0x4000, 0, 0], { mark: "watch", exact: true });
+
+/** Keeps nothing open but the socket, so that no reader of a pipe waits for the stage. */
+export function stageWatch(): SyscallStep[] {
+  return [
+    step("stage", "close the standard streams and all below the socket", "close_range", [0, slot("sock-1"), 0]),
+    step("stage", "close all above the socket", "close_range", [slot("sock+1"), -1, 0]),
+    step("stage", "wait for the container or for the supervisor's end", "watch", [REG]),
+    step("stage", "leave", "exit_group", [0]),
+  ];
+}

@@ -1,0 +1,82 @@
+/** `nsrun unpack TAR DIR`: an archive file into a directory. */
+import { mkdirSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { NsrunError, UsageError } from "../errors.ts";
+import { errno, errnoText } from "../ffi/errno.ts";
+import { Fd } from "../ffi/fd.ts";
+import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { decompress, RATIO, type RatioLimit } from "./decompress.ts";
+import { show } from "./names.ts";
+import { type UnpackOptions, type UnpackReport, unpackTar } from "./unpack.ts";
+
+export interface UnpackFileOptions extends UnpackOptions {
+  readonly ratio?: RatioLimit;
+  /** Is shown every chunk of the archive file as it is read. */
+  readonly onRead?: (chunk: Uint8Array) => void;
+}
+
+/** The error of node:fs as one of ours: `open x.tar: ENOENT (…)`. */
+export function fileError(error: unknown, doing: string): NsrunError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!/^E[A-Z0-9]+$/.test(code)) return new NsrunError(`${doing}: ${error}`, { cause: error });
+  let text = "unknown error";
+  try {
+    text = errnoText(errno(code));
+  } catch {
+    // a code of Bun's own
+  }
+  return new (code === "ENOENT" || code === "EISDIR" ? UsageError : NsrunError)(`${doing}: ${code} (${text})`, { cause: error });
+}
+
+/** The bytes of a file from its start, each chunk in memory of its own. */
+export async function* chunksOf(
+  file: FileHandle,
+  doing: string,
+  onRead?: (chunk: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const buffer = new Uint8Array(new ArrayBuffer(1 << 18));
+    let bytesRead: number;
+    try {
+      ({ bytesRead } = await file.read(buffer, 0, buffer.length));
+    } catch (error) {
+      throw fileError(error, doing);
+    }
+    if (bytesRead === 0) return;
+    const chunk = buffer.subarray(0, bytesRead);
+    onRead?.(chunk);
+    yield chunk;
+  }
+}
+
+/** Opens an archive; `-` is standard input. */
+export async function openArchive(path: string): Promise<FileHandle> {
+  const name = path === "-" ? "/dev/stdin" : path;
+  try {
+    return await open(name, "r");
+  } catch (error) {
+    throw fileError(error, `open ${show(path)}`);
+  }
+}
+
+/** Unpacks an open archive, called `path` in messages, below a directory descriptor. */
+export function unpackInto(file: FileHandle, path: string, rootFd: number, options: UnpackFileOptions): Promise<UnpackReport> {
+  const archive = options.archive ?? path;
+  const source = chunksOf(file, `read ${show(archive)}`, options.onRead);
+  return unpackTar(decompress(source, archive, options.ratio ?? RATIO), rootFd, { ...options, archive });
+}
+
+/**
+ * As `tar -C DIR -xpf TAR`: DIR is made (0755) when missing and may hold files already; what has the name of a member is
+ * replaced, the rest stays. `-` is standard input. A damaged archive leaves what came before the damage, as tar does.
+ */
+export async function unpackFile(path: string, dir: string, options: UnpackFileOptions = {}): Promise<UnpackReport> {
+  await using file = await openArchive(path); // before DIR is made: a wrong name must leave nothing
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw fileError(error, `make ${show(dir)}`);
+  }
+  using root = Fd.from(`open ${show(dir)}`, "openat", AT_FDCWD, dir, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0);
+  return await unpackInto(file, path, root.number, options);
+}

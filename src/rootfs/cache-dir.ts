@@ -1,0 +1,51 @@
+/** Where nsrun keeps what it can make again. */
+import { mkdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import { NsrunError } from "../errors.ts";
+import { errno, errnoName, errnoText } from "../ffi/errno.ts";
+import { AT_FDCWD } from "../ffi/flags.ts";
+import { sys } from "../ffi/syscall.ts";
+import { statPath } from "./stat.ts";
+
+const HINT = "set NSRUN_CACHE to a directory of your own";
+
+/** The cache directory's path, without looking: $NSRUN_CACHE; root: /var/cache/nsrun; $XDG_CACHE_HOME/nsrun; ~/.cache/nsrun. */
+export function cachePath(env: Record<string, string | undefined> = process.env): string {
+  if (env.NSRUN_CACHE) return resolve(env.NSRUN_CACHE);
+  if (sys("geteuid") === 0) return "/var/cache/nsrun";
+  // the XDG base directory specification: a relative path is invalid and ignored
+  if (env.XDG_CACHE_HOME?.startsWith("/")) return `${env.XDG_CACHE_HOME}/nsrun`;
+  return `${env.HOME || homedir()}/.cache/nsrun`;
+}
+
+/**
+ * The cache directory, made (0700) when missing. It must be ours and writable by nobody else: roots are started from what
+ * is in it. Two system calls when it is there. Throws NsrunError.
+ */
+export function cacheDir(env: Record<string, string | undefined> = process.env): string {
+  const path = cachePath(env);
+  let stat = statPath(AT_FDCWD, path);
+  if (stat === -errno("ENOENT")) {
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+      throw new NsrunError(`cannot make the cache directory ${path}: ${code}`, { hint: HINT, cause: error });
+    }
+    stat = statPath(AT_FDCWD, path);
+  }
+  if (typeof stat === "number") {
+    throw new NsrunError(`cache directory ${path}: ${errnoName(-stat)} (${errnoText(-stat)})`, { hint: HINT });
+  }
+  const wrong = cacheProblem(stat);
+  if (wrong) throw new NsrunError(`cache directory ${path} ${wrong}`, { hint: HINT });
+  return path;
+}
+
+function cacheProblem(stat: { mode: number; uid: number }): string | undefined {
+  if ((stat.mode & 0o170000) !== 0o040000) return "is not a directory";
+  if (stat.uid !== sys("geteuid")) return `belongs to uid ${stat.uid}, not to us`;
+  if (stat.mode & 0o022) return `can be written by others (mode ${(stat.mode & 0o7777).toString(8)})`;
+  return undefined;
+}

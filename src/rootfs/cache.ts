@@ -1,0 +1,78 @@
+/** Unpacked archives, kept by the hash of their content. */
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { NsrunError, UsageError } from "../errors.ts";
+import { errnoName, errnoText } from "../ffi/errno.ts";
+import { AT_FDCWD } from "../ffi/flags.ts";
+import { sys } from "../ffi/syscall.ts";
+import { type Built, buildOnce } from "./build-once.ts";
+import { cacheDir } from "./cache-dir.ts";
+import { show } from "./names.ts";
+import { identity, type Stat, statPath } from "./stat.ts";
+
+export { cacheDir } from "./cache-dir.ts";
+
+/** Raised when what unpacking makes of an archive changes. */
+const FORMAT = 1;
+
+/**
+ * The unpacked root of an archive file, from the cache or unpacked into it: `CACHE/rootfs-SHA256`, read only by agreement.
+ * The same content under another name is the same root; a changed file is another. Throws UsageError, SyscallError.
+ */
+export async function cachedTar(path: string): Promise<Built> {
+  const cache = cacheDir();
+  const stat = regularFile(path);
+  const sha = (await remembered(cache, stat)) ?? (await hashed(cache, path, stat));
+  const key = digest(`nsrun ${FORMAT} ${sys("geteuid")} ${sha}`);
+  return await buildOnce(cache, `rootfs-${key}`, async (dirFd) => {
+    const { openArchive, unpackInto } = await import("./archive.ts");
+    const hash = new Bun.CryptoHasher("sha256");
+    await using file = await openArchive(path);
+    // set-id bits are kept: behind the cache's 0700 only the container sees them
+    await unpackInto(file, path, dirFd, { setid: true, onRead: (chunk) => void hash.update(chunk) });
+    if (hash.digest("hex") !== sha) throw new NsrunError(`${show(path)}: changed while it was read`);
+  });
+}
+
+const digest = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
+
+function regularFile(path: string): Stat {
+  const stat = statPath(AT_FDCWD, path);
+  if (typeof stat === "number") throw new UsageError(`${show(path)}: ${errnoName(-stat)} (${errnoText(-stat)})`);
+  if ((stat.mode & 0o170000) !== 0o100000) throw new UsageError(`${show(path)}: not a regular file`);
+  return stat;
+}
+
+const memoPath = (cache: string, stat: Stat): string => `${cache}/memo-${stat.dev.replace(":", "-")}-${stat.ino}`;
+
+/** The hash that was noted for this very file, unchanged since. */
+async function remembered(cache: string, stat: Stat): Promise<string | undefined> {
+  const text = await readFile(memoPath(cache, stat), "utf8").catch(() => "");
+  const [noted, sha] = text.split("\n");
+  return noted === identity(stat) && sha !== undefined && /^[0-9a-f]{64}$/.test(sha) ? sha : undefined;
+}
+
+async function hashed(cache: string, path: string, stat: Stat): Promise<string> {
+  const { chunksOf, openArchive } = await import("./archive.ts");
+  const hash = new Bun.CryptoHasher("sha256");
+  const started = BigInt(Date.now()) * 1000000n;
+  await using file = await openArchive(path);
+  for await (const chunk of chunksOf(file, `read ${show(path)}`)) hash.update(chunk);
+  const sha = hash.digest("hex");
+  const after = regularFile(path);
+  if (identity(after) !== identity(stat)) throw new NsrunError(`${show(path)}: changed while it was read`);
+  // a file changed within the clock's last tick could change again under the same time: not noted (git's "racy" rule)
+  if (started - stat.ctime > 1000000000n) await note(cache, stat, sha);
+  return sha;
+}
+
+async function note(cache: string, stat: Stat, sha: string): Promise<void> {
+  const path = memoPath(cache, stat);
+  const temporary = `${path}.${process.pid}`;
+  try {
+    await writeFile(temporary, `${identity(stat)}\n${sha}\n`, { mode: 0o600 });
+    await rename(temporary, path);
+  } catch {
+    // only a shortcut: without it the file is hashed again
+    sys("unlinkat", AT_FDCWD, temporary, 0);
+  }
+}
