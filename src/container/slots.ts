@@ -1,8 +1,8 @@
 /** The parent's descriptors of one start, by the plan's names for them; and the parent's steps, made one after the other. */
 
 import { bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
-import type { Arg, NetStep, Plan, Step, SyscallStep } from "../plan/step.ts";
 import type { NetVerb } from "../net/verb.ts";
+import type { Arg, NetStep, Plan, Step, SyscallStep } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
 
 /** Makes the plan's rtnetlink requests. src/net is loaded only by a container that has some. */

@@ -4,7 +4,7 @@ import { removeLink } from "../net/link.ts";
 import { hostIfname, ifalias } from "../net/names.ts";
 import { reserveSubnet } from "../net/reserve.ts";
 import { NetlinkSocket } from "../net/socket.ts";
-import { toRequests, type NetVerb } from "../net/verb.ts";
+import { type NetVerb, toRequests } from "../net/verb.ts";
 import type { ContainerOptions } from "./options.ts";
 import type { NetworkDriver } from "./slots.ts";
 import type { NetPlan } from "./spec.ts";

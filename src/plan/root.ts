@@ -16,6 +16,7 @@ export function detachedFs(
   const fs = `${into}.fs`;
   return [
     step("parent", `open a ${type} for ${into}`, "fsopen", [type, 1], { store: fs }),
+    step("parent", `${type}: its name in /proc/mounts`, "fsconfig", [slot(fs), FSCONFIG_SET_STRING, "source", type, 0]),
     ...settings.map(([key, value]) =>
       typeof value === "string"
         ? step("parent", `${type}: ${key}=${value}`, "fsconfig", [slot(fs), FSCONFIG_SET_STRING, key, value, 0])

@@ -1,0 +1,53 @@
+/** The commands that are not `run`, through commander. */
+import { release } from "node:os";
+import { type Command, CommanderError } from "commander";
+import pkg from "../../package.json" with { type: "json" };
+import { UsageError } from "../errors.ts";
+import { program } from "./help.ts";
+import { didYouMean } from "./parse.ts";
+
+function unpackCommand(top: Command): void {
+  top
+    .command("unpack")
+    .summary("unpack a root file system archive safely")
+    .description(
+      "Unpacks TAR (.tar, .gz, .xz, .zst, .bz2) below DIR. No entry can land outside DIR; device nodes and owners only as root.",
+    )
+    .argument("<TAR>")
+    .argument("<DIR>")
+    .action(async (tar: string, dir: string) => {
+      const { unpackFile } = await import("../rootfs/unpack.ts");
+      const report = await unpackFile(tar, dir);
+      const skipped = report.devicesSkipped > 0 ? `, ${report.devicesSkipped} devices left out (needs root)` : "";
+      process.stderr.write(`nsrun: ${report.entries} entries${skipped}\n`);
+    });
+}
+
+/** Runs what argv says; throws UsageError for what commander does not know. */
+export async function otherCommand(argv: readonly string[]): Promise<number> {
+  const top = program().version(`nsrun ${pkg.version} (bun ${Bun.version}, linux ${release()})`);
+  unpackCommand(top);
+  for (const command of [top, ...top.commands]) command.exitOverride().configureOutput({ writeErr: () => {} });
+  top.helpCommand("help [command]", "help for a command");
+  try {
+    await top.parseAsync(argv, { from: "user" });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    if (error.code === "commander.help") {
+      process.stdout.write(top.helpInformation());
+      return 0;
+    }
+    const word = argv[0] ?? "";
+    const near =
+      error.code === "commander.unknownCommand"
+        ? didYouMean(
+            word,
+            top.commands.map((c) => c.name()),
+          )
+        : undefined;
+    const hint = near ? `did you mean ${near}?` : `to run a program: nsrun run -- ${argv.join(" ")}`;
+    throw new UsageError(error.message.replace(/^error: /, ""), error.code === "commander.unknownCommand" ? { hint } : {});
+  }
+}
