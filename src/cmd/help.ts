@@ -1,5 +1,5 @@
 /** Help texts and every command but `run`, by commander, from the same table as the parser. */
-import { Command, Option as CommanderOption, Help } from "commander";
+import { Command, Option as CommanderOption } from "commander";
 import { type Option, RUN_OPTIONS } from "./options.ts";
 
 const WIDTH = { helpWidth: Math.min(process.stdout.columns ?? 100, 120) };

@@ -24,5 +24,4 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main();
-process.exit();
+main().then((code) => process.exit(code)); // no top-level await: the compiled file's bytecode is CommonJS

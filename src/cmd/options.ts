@@ -43,6 +43,7 @@ export const RUN_OPTIONS: readonly Option[] = [
   { group: net, name: "ip", value: "CIDR", help: "veth: the container's address; default 10.0.0.2/24 or the next free net" },
   { group: net, name: "host-ip", value: "CIDR", help: "veth: the host's address; default 10.0.0.1/24 or the next free net" },
   { group: net, name: "gateway", value: "ADDR|none", help: "veth: default route inside; default: the host's address" },
+  { group: net, name: "ifname", value: "NAME", help: "veth: the container's interface; default eth0" },
   {
     group: mnt,
     name: "volume",

@@ -16,10 +16,11 @@ function unpackCommand(top: Command): void {
     .argument("<TAR>")
     .argument("<DIR>")
     .action(async (tar: string, dir: string) => {
-      const { unpackFile } = await import("../rootfs/unpack.ts");
+      const { unpackFile } = await import("../rootfs/archive.ts");
       const report = await unpackFile(tar, dir);
-      const skipped = report.devicesSkipped > 0 ? `, ${report.devicesSkipped} devices left out (needs root)` : "";
-      process.stderr.write(`nsrun: ${report.entries} entries${skipped}\n`);
+      const left = Object.entries(report.skipped).filter(([, count]) => count > 0);
+      const without = left.length > 0 ? `; left out: ${left.map(([what, count]) => `${count} ${what}`).join(", ")}` : "";
+      process.stderr.write(`nsrun: ${report.entries} entries${without}\n`);
     });
 }
 

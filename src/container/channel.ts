@@ -42,8 +42,9 @@ export async function listen(fd: number, handlers: Handlers): Promise<Socket> {
   let rest: Uint8Array = new Uint8Array(0);
   let open = true;
   const hangup = () => {
-    if (open) handlers.hangup();
+    if (!open) return;
     open = false;
+    handlers.hangup();
   };
   const data = (_: Socket, chunk: Uint8Array) => {
     const all = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;

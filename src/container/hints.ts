@@ -77,6 +77,14 @@ export function hintFor(step: SyscallStep, errno: number): string | undefined {
   if (step.call === "mount" && code === "EPERM" && step.args[2] === "proc") {
     return "an outer container has masked parts of its /proc: the kernel refuses a fresh one in a user namespace";
   }
+  if (
+    step.call === "mount" &&
+    code === "EINVAL" &&
+    step.args[2] === "overlay" &&
+    String(step.args[4]).startsWith("lowerdir=/,")
+  ) {
+    return "without root the host's root cannot be a lower layer: mounts lie below it; name a directory, such as --rootfs /some/tree";
+  }
   if (step.call === "mount" && code === "ENODEV") return `this kernel has no file system ${String(step.args[2])}`;
   return RULES.find(([call, name]) => call === step.call && (name === code || name === "*"))?.[2](step);
 }

@@ -25,7 +25,9 @@ export interface ContainerOptions {
   ip?: string | undefined;
   /** Host's address for veth. */
   hostIp?: string | undefined;
-  /** Default route's gateway inside. */
+  /** veth: the container's interface. Default "eth0". */
+  ifname?: string | undefined;
+  /** veth: default route's gateway inside; default the host's address, "none" for no route. */
   gateway?: string | undefined;
   /** Namespaces to keep from the caller. */
   share?: string[] | undefined;

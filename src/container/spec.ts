@@ -65,7 +65,7 @@ async function network(
   privileged: boolean,
 ): Promise<NetPlan> {
   const wantsPair = options.net === "veth";
-  for (const key of ["ip", "hostIp", "gateway"] as const) {
+  for (const key of ["ip", "hostIp", "gateway", "ifname"] as const) {
     if (options[key] !== undefined && !wantsPair) {
       throw new UsageError(`--${key.replace("I", "-i")} needs --net veth`);
     }

@@ -1,8 +1,9 @@
 /** The host's side of --net veth: addresses that nobody else has, a name that carries our mark, and its removal. */
-import { parseCidr } from "../net/cidr.ts";
+import { NetlinkError, UsageError } from "../errors.ts";
+import { familyOf, formatAddress, parseAddress } from "../net/cidr.ts";
 import { removeLink } from "../net/link.ts";
-import { hostIfname, ifalias } from "../net/names.ts";
-import { reserveSubnet } from "../net/reserve.ts";
+import { hostIfname, ifalias, validateIfname } from "../net/names.ts";
+import { reserveSubnet, type Subnet } from "../net/reserve.ts";
 import { NetlinkSocket } from "../net/socket.ts";
 import { type NetVerb, toRequests } from "../net/verb.ts";
 import type { ContainerOptions } from "./options.ts";
@@ -21,5 +22,48 @@ class VethDriver implements NetworkDriver {
   [Symbol.dispose](): void {
     for (const socket of this.#sockets.values()) socket[Symbol.dispose]();
     this.#sockets.clear();
+  }
+}
+
+/** Default: the host's address, so that everything beyond the pair is sent to the host. "none": no default route. */
+function gateway(options: ContainerOptions, subnet: Subnet): string | undefined {
+  const asked = options.gateway;
+  if (asked === "none") return undefined;
+  if (asked === undefined) return formatAddress(subnet.host.address);
+  if (familyOf(parseAddress(asked, "--gateway")) !== subnet.container.family) {
+    throw new UsageError(`--gateway ${asked}: not of the same address family as --ip ${subnet.container.text}`);
+  }
+  return asked;
+}
+
+/**
+ * The kernel removes the pair with the container's namespace, but in the background, some 40 ms later: whoever looks
+ * after the run must find nothing, so it is removed by name. Gone already is as good.
+ */
+function removePair(hostName: string): void {
+  using socket = NetlinkSocket.open();
+  try {
+    socket.run([removeLink(hostName)]);
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === "ENODEV")) throw error;
+  }
+}
+
+export function vethPlan(options: ContainerOptions, name: string): NetPlan {
+  const inside = validateIfname(options.ifname ?? "eth0", "--ifname");
+  const subnet = reserveSubnet({ hostIp: options.hostIp, ip: options.ip });
+  try {
+    const hostName = hostIfname();
+    return {
+      net: { mode: "veth", hostName, alias: ifalias(name), name: inside, subnet, gateway: gateway(options, subnet) },
+      driver: new VethDriver(),
+      release: () => {
+        removePair(hostName);
+        subnet[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    subnet[Symbol.dispose]();
+    throw error;
   }
 }

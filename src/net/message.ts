@@ -116,5 +116,9 @@ export function parseAck(message: Message): Ack {
   if (error > 0) throw new NsrunError(`netlink: malformed acknowledgement: errno ${-error}`);
   const attrs = parseAttrs(hasTlvs ? body.subarray(tlvs) : new Uint8Array(0));
   // -0 would be a strange errno
-  return { errno: error === 0 ? 0 : -error, extack: readString(attrs, NLMSGERR_ATTR.MSG), offset: readU32(attrs, NLMSGERR_ATTR.OFFS) };
+  return {
+    errno: error === 0 ? 0 : -error,
+    extack: readString(attrs, NLMSGERR_ATTR.MSG),
+    offset: readU32(attrs, NLMSGERR_ATTR.OFFS),
+  };
 }

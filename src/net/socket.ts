@@ -2,10 +2,10 @@
 import { NetlinkError, NsrunError } from "../errors.ts";
 import { errnoName, errnoText } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
-import { AT_FDCWD, CLONE, O } from "../ffi/flags.ts";
 import { bytes, failed, must, sys } from "../ffi/syscall.ts";
 import { concat, viewOf } from "./attrs.ts";
 import { type Ack, encodeMessage, type Message, NLM_F, NLMSG, parseAck, parseMessages, type Request } from "./message.ts";
+import { inNetns } from "./netns.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0x80000;
@@ -31,25 +31,6 @@ function refused(request: Request, { errno, extack }: Ack): NetlinkError {
   const code = errnoName(errno);
   const text = (extack ? undefined : request.meaning?.[code]) ?? errnoText(errno);
   return new NetlinkError(request.label, errno, code, text, extack, { hint: HINTS[code] });
-}
-
-/** Enters a network namespace, runs `body` there without an await, comes back. setns(2) moves only this thread. */
-function inNetns<T>(netns: number, body: () => T): T {
-  using own = Fd.from("open own network namespace", "openat", AT_FDCWD, "/proc/thread-self/ns/net", O.O_RDONLY | O.O_CLOEXEC, 0);
-  must("enter network namespace", "setns", netns, CLONE.CLONE_NEWNET);
-  try {
-    return body();
-  } finally {
-    const back = sys("setns", own.number, CLONE.CLONE_NEWNET);
-    if (back < 0) {
-      // From here on every call would change the wrong network: end at once, past all handlers.
-      const line = new TextEncoder().encode(`nsrun: cannot return to the own network namespace: ${errnoName(-back)}\n`);
-      const text = bytes(line.length);
-      text.set(line);
-      sys("write", 2, text, text.length);
-      sys("exit_group", 125);
-    }
-  }
 }
 
 /** A socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE). It stays in the network namespace where it was opened. */

@@ -68,15 +68,17 @@ function given(path: string, from: string): Busybox {
 /** Whether a tree made of it is there: then it needs no second look. */
 const known = (key: string): boolean => typeof statPath(AT_FDCWD, `${cachePath()}/busybox-root-${key}`) !== "number";
 
+/** By name first: the usual name is found with the fewest questions. Never a program from the current directory. */
 function onPath(): Busybox | undefined {
-  for (const dir of (process.env.PATH ?? "").split(":")) {
-    if (!dir.startsWith("/")) continue; // never a program from the current directory
-    for (const name of NAMES) {
+  const dirs = (process.env.PATH ?? "").split(":").filter((dir) => dir.startsWith("/"));
+  for (const name of NAMES) {
+    for (const dir of dirs) {
       const file = `${dir}/${name}`;
-      const stat = executable(file);
+      const stat = statPath(AT_FDCWD, file);
       if (typeof stat === "number") continue;
       const key = keyOf(stat);
-      if (known(key) || elfKindOf(file) === "static") return { file, origin: "path", key };
+      if (known(key) || (typeof executable(file) !== "number" && elfKindOf(file) === "static"))
+        return { file, origin: "path", key };
     }
   }
   return undefined;

@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { NsrunError, UsageError } from "../errors.ts";
 import { show } from "./names.ts";
+import { ZstdFrames } from "./zstd-frames.ts";
 
 /** `[name, magic]`; sources: RFC 1952, RFC 8878, xz-file-format.txt, bzip2's manual. */
 const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
@@ -98,12 +99,14 @@ async function* rejoin(head: Uint8Array, input: AsyncIterator<Uint8Array>, count
 /** Pulls the chunks through a zlib stream and checks that it used all of them. */
 async function* builtin(kind: "gzip" | "zstd", chunks: Chunks, archive: string): Chunks {
   const stream = kind === "gzip" ? createGunzip({ chunkSize: 1 << 18 }) : createZstdDecompress({ chunkSize: 1 << 18 });
+  const frames = kind === "zstd" ? new ZstdFrames() : undefined;
   let fed = 0;
   let sourceError: unknown;
   const count = async function* (): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of chunks) {
         fed += chunk.length;
+        if (frames && !frames.push(chunk)) throw new UsageError(`${show(archive)}: damaged or trailing zstd data`);
         yield chunk;
       }
     } catch (error) {
@@ -125,12 +128,13 @@ async function* builtin(kind: "gzip" | "zstd", chunks: Chunks, archive: string):
     readable.destroy();
     stream.destroy();
   }
+  if (frames && !frames.complete) throw new UsageError(`${show(archive)}: truncated zstd data`);
   if (stream.bytesWritten !== fed) throw new UsageError(`${show(archive)}: trailing data after the ${kind} data`);
 }
 
 /** `xz -dc` or `bzip2 -dc` as a child: its exit status decides, its stderr is the reason. */
 async function* program(kind: "xz" | "bzip2", chunks: Chunks, archive: string): Chunks {
-  const path = Bun.which(kind);
+  const path = Bun.which(kind, { PATH: process.env.PATH ?? "" });
   if (!path) {
     throw new NsrunError(`${show(archive)}: ${kind} is needed to unpack this and is not installed`, {
       hint: `install the package ${PROGRAMS[kind]}`,
@@ -156,7 +160,8 @@ async function* program(kind: "xz" | "bzip2", chunks: Chunks, archive: string): 
     await feed;
     if (sourceError !== undefined) throw sourceError;
     const status = await child.exited;
-    if (status !== 0) {
+    // bzip2 says so and exits with 0
+    if (status !== 0 || (await words).includes("trailing garbage")) {
       const reason = (await words).trim().split("\n")[0] ?? "";
       throw new UsageError(
         `${show(archive)}: damaged or truncated ${kind} data (${kind}: ${show(reason) || `status ${status}`})`,

@@ -63,7 +63,7 @@ const PLACES = ["bin/busybox", "usr/bin/busybox", "bin/busybox.static", "sbin/bu
 
 /** Fetches, checks and keeps it as `CACHE/busybox-ARCH`; the path. Throws one NsrunError that names what to install. */
 export async function fetchBusybox(cache: string, say: (text: string) => void): Promise<string> {
-  const manager = MANAGERS.find(({ needs }) => needs.every((program) => Bun.which(program)));
+  const manager = MANAGERS.find(({ needs }) => needs.every((program) => Bun.which(program, { PATH: process.env.PATH ?? "" })));
   if (!manager) throw new NsrunError("no static busybox found, and no package manager to fetch one with", { hint: HINT });
   say(`fetching ${manager.package} with ${manager.needs[0]} (once; nothing is installed)`);
   using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);

@@ -1,0 +1,56 @@
+/**
+ * `bun run build`: dist/nsrun, one executable file with Bun, nsrun and (where one is found) a static busybox in it.
+ * Options: --target=bun-linux-arm64 with --runtime=FILE for another architecture; --no-busybox.
+ */
+import { mkdirSync, statSync } from "node:fs";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    target: { type: "string" },
+    runtime: { type: "string" },
+    outfile: { type: "string", default: "dist/nsrun" },
+    busybox: { type: "boolean", default: true },
+  },
+  allowNegative: true,
+});
+
+/** The module that src/rootfs/embedded.ts is replaced by: the busybox as a file of the executable, its applets as data. */
+async function embedded(): Promise<string | undefined> {
+  if (!values.busybox) return undefined;
+  const { findBusybox } = await import("../src/rootfs/busybox.ts");
+  const { appletsOf } = await import("../src/rootfs/skeleton.ts");
+  const busybox = await findBusybox({ say: (text) => console.error(text) });
+  const applets = appletsOf(await Bun.file(busybox.file).bytes());
+  console.error(`with busybox ${busybox.file} (${applets.length} applets)`);
+  return `import file from ${JSON.stringify(busybox.file)} with { type: "file" };
+export const embeddedBusybox = file;
+export const embeddedApplets = ${JSON.stringify(applets)};`;
+}
+
+const contents = await embedded();
+mkdirSync("dist", { recursive: true });
+const result = await Bun.build({
+  entrypoints: ["src/cmd/main.ts"],
+  compile: {
+    outfile: values.outfile,
+    // .env and bunfig.toml of the directory nsrun is started in are not nsrun's configuration
+    autoloadDotenv: false,
+    autoloadBunfig: false,
+    ...(values.target ? { target: values.target as Bun.Build.CompileTarget } : {}),
+    ...(values.runtime ? { executablePath: values.runtime } : {}),
+  },
+  minify: true,
+  bytecode: true,
+  plugins: contents
+    ? [
+        {
+          name: "embedded busybox",
+          setup: (build) => void build.onLoad({ filter: /rootfs\/embedded\.ts$/ }, () => ({ contents, loader: "ts" })),
+        },
+      ]
+    : [],
+});
+for (const log of result.logs) console.error(log);
+if (!result.success) process.exit(1);
+console.log(`${values.outfile}: ${Math.round(statSync(values.outfile).size / 1e6)} MB`);

@@ -1,0 +1,136 @@
+/** Addresses that nobody else has: two containers started at once must not get the same subnet. */
+import { NsrunError, UsageError } from "../errors.ts";
+import { Fd } from "../ffi/fd.ts";
+import { bytes, failed, sys } from "../ffi/syscall.ts";
+import { listAddresses } from "./address.ts";
+import * as ip from "./cidr.ts";
+import { listLinks } from "./link.ts";
+import { listRoutes } from "./route.ts";
+import { NetlinkSocket } from "./socket.ts";
+
+const AF_UNIX = 1;
+const SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
+const EADDRINUSE = 98;
+const HOST_OPTION = "--host-ip";
+const OPTION = "--ip";
+
+/** A pair of addresses in one subnet, kept from other nsruns until disposed of. By then they should be on a link. */
+export interface Subnet extends Disposable {
+  readonly host: ip.Cidr;
+  readonly container: ip.Cidr;
+}
+
+/** What the user asked for, `ADDRESS/PREFIX` each. */
+export interface SubnetOptions {
+  readonly hostIp?: string | undefined;
+  readonly ip?: string | undefined;
+}
+
+/**
+ * The reservation is an abstract unix(7) socket named after the network: such names belong to the network namespace,
+ * vanish with their holder and leave no file. Undefined when somebody has it.
+ */
+function hold(network: ip.Cidr): Fd | undefined {
+  const doing = `reserve ${network.text}`;
+  const name = new TextEncoder().encode(`nsrun/net/${network.text}`);
+  // sockaddr_un {u16 family, path}; a path that begins with NUL is abstract
+  const address = bytes(3 + name.length);
+  address[0] = AF_UNIX;
+  address.set(name, 3);
+  const fd = Fd.from(doing, "socket", AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+  const result = sys("bind", fd.number, address, address.length);
+  if (result === 0) return fd;
+  fd.close();
+  if (result === -EADDRINUSE) return undefined;
+  throw failed(result, doing);
+}
+
+const subnet = (host: ip.Cidr, container: ip.Cidr, fd: Fd): Subnet => ({ host, container, [Symbol.dispose]: () => fd.close() });
+
+/** The networks in use here: of all addresses and all connected routes. */
+function taken(socket: NetlinkSocket): ip.Cidr[] {
+  const routes = listRoutes(socket).filter(({ connected, destination }) => connected && destination.prefix > 0);
+  return [...listAddresses(socket).map(({ cidr }) => cidr), ...routes.map(({ destination }) => destination)];
+}
+
+/** The first free one of 10.0.0.0/24 to 10.0.255.0/24. */
+function findFree(socket: NetlinkSocket): Subnet {
+  let used = taken(socket);
+  for (let n = 0; n <= 255; n++) {
+    const network = ip.cidrOf(Uint8Array.of(10, 0, n, 0), 24);
+    if (used.some((other) => ip.overlaps(network, other))) continue;
+    const fd = hold(network);
+    if (!fd) continue;
+    // Its last holder may have set it up since we looked.
+    used = taken(socket);
+    if (used.some((other) => ip.overlaps(network, other))) fd.close();
+    else return subnet(ip.cidrOf(Uint8Array.of(10, 0, n, 1), 24), ip.cidrOf(Uint8Array.of(10, 0, n, 2), 24), fd);
+  }
+  throw new NsrunError("no free subnet between 10.0.0.0/24 and 10.0.255.0/24", {
+    hint: `choose addresses with ${HOST_OPTION} and ${OPTION}`,
+  });
+}
+
+/** May a host have this address? Not the network's own, not the broadcast address; in /31 and /127 both may (RFC 3021, 6164). */
+function checkUsable(cidr: ip.Cidr, option: string): void {
+  const most = cidr.address.length * 8;
+  if (cidr.prefix === most) throw new UsageError(`${option} ${cidr.text}: a /${most} has no room for two addresses`);
+  if (cidr.prefix === most - 1) return;
+  if (ip.sameAddress(cidr.address, ip.networkOf(cidr).address))
+    throw new UsageError(`${option} ${cidr.text}: this is the address of the network itself`);
+  if (cidr.family === ip.AF_INET && ip.sameAddress(cidr.address, ip.lastOf(cidr)))
+    throw new UsageError(`${option} ${cidr.text}: this is the broadcast address`);
+}
+
+/** The first usable address of the subnet that differs. */
+function neighbour(cidr: ip.Cidr): ip.Cidr {
+  const first = ip.networkOf(cidr).address;
+  const start = cidr.prefix === cidr.address.length * 8 - 1 ? first : ip.addressAfter(first);
+  return ip.cidrOf(ip.sameAddress(start, cidr.address) ? ip.addressAfter(start) : start, cidr.prefix);
+}
+
+/** The pair that the user's one or two addresses mean. Throws UsageError. Pure. */
+export function completePair(options: SubnetOptions): { host: ip.Cidr; container: ip.Cidr } {
+  const given = options.hostIp === undefined ? undefined : ip.parseCidr(options.hostIp, HOST_OPTION);
+  const wanted = options.ip === undefined ? undefined : ip.parseCidr(options.ip, OPTION);
+  if (given) checkUsable(given, HOST_OPTION);
+  if (wanted) checkUsable(wanted, OPTION);
+  const host = given ?? (wanted && neighbour(wanted));
+  const container = wanted ?? (given && neighbour(given));
+  if (!host || !container) throw new TypeError("neither address is given");
+  const side = `${OPTION} ${container.text}`;
+  if (host.family !== container.family)
+    throw new UsageError(`${side}: not of the same address family as ${HOST_OPTION} ${host.text}`);
+  if (host.prefix !== container.prefix || !ip.contains(host, container.address))
+    throw new UsageError(`${side}: not in the same subnet as ${HOST_OPTION} ${host.text}`);
+  if (ip.sameAddress(host.address, container.address)) throw new UsageError(`${side}: the same address as ${HOST_OPTION}`);
+  return { host, container };
+}
+
+/**
+ * Two addresses in the current network namespace. Default 10.0.0.1/24 for the host and 10.0.0.2/24 for the container, or the
+ * next 10.0.N.0/24 that is free. Throws UsageError for addresses that cannot be, or are in use.
+ */
+export function reserveSubnet(options: SubnetOptions = {}): Subnet {
+  const automatic = options.hostIp === undefined && options.ip === undefined;
+  const pair = automatic ? undefined : completePair(options);
+  using socket = NetlinkSocket.open();
+  if (!pair) return findFree(socket);
+  const { host, container } = pair;
+  const [option, mine] = options.hostIp === undefined ? [OPTION, container] : [HOST_OPTION, host];
+  const network = ip.networkOf(host);
+  const fd = hold(network);
+  if (!fd) throw new UsageError(`${option} ${mine.text}: ${network.text} is in use by another container`);
+  try {
+    for (const { cidr, index } of listAddresses(socket)) {
+      const clash = [host, container].find(({ address }) => ip.sameAddress(address, cidr.address));
+      if (!clash) continue;
+      const link = listLinks(socket).find((candidate) => candidate.index === index)?.name ?? `link ${index}`;
+      throw new UsageError(`${clash === host ? HOST_OPTION : OPTION} ${clash.text}: address already in use on ${link}`);
+    }
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
+  return subnet(host, container, fd);
+}

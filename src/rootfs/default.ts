@@ -1,0 +1,39 @@
+/** The default root as a lower layer: the cached tree, or, where nothing can be cached, one in memory. */
+import { NsrunError, UsageError } from "../errors.ts";
+import { failed, must, sys } from "../ffi/syscall.ts";
+import { busyboxRoot, findBusybox } from "./busybox.ts";
+
+let inMemory: { readonly fd: number } | undefined;
+
+/** A pristine tmpfs with the tree, mounted nowhere; one for the whole process, gone with it. */
+async function memoryRoot(busybox: string | undefined, say: (text: string) => void): Promise<{ fd: number }> {
+  const { embeddedApplets } = await import("./embedded.ts");
+  const { appletsOf, populateBusyboxRoot } = await import("./skeleton.ts");
+  const found = await findBusybox({ busybox, say, fetch: false });
+  const fs = must("open a tmpfs for the root", "fsopen", "tmpfs", 1);
+  try {
+    must("set the tmpfs's mode", "fsconfig", fs, 1, "mode", "0755", 0);
+    must("create the tmpfs", "fsconfig", fs, 6, null, null, 0);
+    const fd = sys("fsmount", fs, 1, 0);
+    if (fd < 0) throw failed(fd, "mount the tmpfs, attached nowhere");
+    const image = await Bun.file(found.file).bytes();
+    await populateBusyboxRoot(fd, image, (found.origin === "embedded" ? embeddedApplets : undefined) ?? appletsOf(image));
+    return { fd };
+  } finally {
+    sys("close", fs);
+  }
+}
+
+/** A directory, or the descriptor of an unattached mount. Throws NsrunError. */
+export async function busyboxLower(busybox: string | undefined, say: (text: string) => void): Promise<string | { fd: number }> {
+  try {
+    return (await busyboxRoot({ busybox, say })).dir;
+  } catch (error) {
+    // a cache that cannot be written (read-only, full, not ours) is no reason to fail while memory will do
+    if (!(error instanceof NsrunError) || error instanceof UsageError || sys("geteuid") !== 0) throw error;
+    inMemory ??= await memoryRoot(busybox, say).catch(() => {
+      throw error;
+    });
+    return inMemory;
+  }
+}
