@@ -72,11 +72,17 @@ function systemCall(step: SyscallStep, slots: Slots): number {
   return result;
 }
 
+/** The request, with the descriptor of the namespace for a new pair's far end. */
+function withPeer({ verb, peerIn }: NetStep, slots: Slots): NetVerb {
+  if (peerIn === undefined || verb.verb !== "link add veth") return verb;
+  return { ...verb, peer: { ...verb.peer, netns: slots.get(peerIn) } };
+}
+
 /** Makes the parent's `steps` in order. Throws StepError for the first that fails; the caller closes the slots. */
 export function runParent(plan: Plan, steps: readonly Step[], slots: Slots): void {
   for (const step of steps) {
     if ("verb" in step) {
-      const verb = typeof step.verb === "function" ? step.verb((name) => slots.get(name)) : step.verb;
+      const verb = withPeer(step, slots);
       if (!slots.network) throw new TypeError("the plan has network steps and nobody to make them");
       slots.network.run(step.side, verb, () => slots.get("netns"));
       continue;

@@ -2,9 +2,9 @@
 
 import { elfImage } from "../ffi/image.ts";
 import { native, PLAN_ADDRESS } from "../ffi/native.ts";
+import { encode, type RawStep, RECORD_AT } from "../ffi/program.ts";
 import { must, sys } from "../ffi/syscall.ts";
 import { sealedFile, vexec } from "../ffi/vexec.ts";
-import { encode, RECORD_AT } from "../plan/encode.ts";
 import type { Plan, SyscallStep } from "../plan/step.ts";
 import { socketPair } from "./channel.ts";
 import { runParent, type Slots } from "./slots.ts";
@@ -31,6 +31,14 @@ function inherited(steps: readonly SyscallStep[], slots: Slots, socket: number):
   return [...numbers];
 }
 
+/** The child's list as the encoder takes it: no templates, and a stored result is the register's. */
+function childSteps(plan: Plan): readonly RawStep[] {
+  for (const step of plan.child) {
+    if (typeof step.store === "string") throw new TypeError(`${step.label}: a child has no slots to store into`);
+  }
+  return plan.child as readonly RawStep[];
+}
+
 export interface StartedStage {
   /** The stage's pid: our child, to be reaped. */
   readonly stage: number;
@@ -54,7 +62,7 @@ export function startStage(plan: Plan, slots: Slots, title: string): StartedStag
   let file = -1;
   try {
     const lookup = (name: string) => special(name, theirs) ?? slots.get(name);
-    const segment = encode(plan.child, { address: PLAN_ADDRESS, socket: theirs, slot: lookup });
+    const segment = encode(childSteps(plan), { address: PLAN_ADDRESS, socket: theirs, slot: lookup });
     file = sealedFile("nsrun", elfImage(native().code, segment));
     const stage = vexec(file, ["nsrun-init", title], inherited(plan.child, slots, theirs));
     return { stage, socket: ours };

@@ -1,10 +1,11 @@
 /** One rtnetlink socket, netlink(7), rtnetlink(7). Synchronous: the kernel does the work inside sendto and answers before it returns. */
-import { NetlinkError, NsrunError } from "../errors.ts";
-import { errnoName, errnoText } from "../ffi/errno.ts";
+import { type NetlinkError, NsrunError } from "../errors.ts";
+import { errnoName } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { bytes, failed, must, sys } from "../ffi/syscall.ts";
 import { concat, viewOf } from "./attrs.ts";
-import { type Ack, encodeMessage, type Message, NLM_F, NLMSG, parseAck, parseMessages, type Request } from "./message.ts";
+import { HINTS, refused } from "./failure.ts";
+import { encodeMessage, type Message, NLM_F, NLMSG, parseAck, parseMessages, type Request } from "./message.ts";
 import { inNetns } from "./netns.ts";
 
 const AF_NETLINK = 16;
@@ -20,18 +21,6 @@ const BATCH = 200;
 /** The kernel fills at most 32 kB a read when it dumps. */
 const RECEIVE = 32768;
 const DUMP_TRIES = 8;
-
-const HINTS: Readonly<Record<string, string>> = {
-  EPERM: "changing a network needs CAP_NET_ADMIN in the user namespace that owns it, also for a veth peer's side",
-  ENOBUFS: "the kernel's answers did not fit the socket's receive buffer",
-};
-
-/** The error for a request that the kernel refused. */
-function refused(request: Request, { errno, extack }: Ack): NetlinkError {
-  const code = errnoName(errno);
-  const text = (extack ? undefined : request.meaning?.[code]) ?? errnoText(errno);
-  return new NetlinkError(request.label, errno, code, text, extack, { hint: HINTS[code] });
-}
 
 /** A socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE). It stays in the network namespace where it was opened. */
 export class NetlinkSocket implements Disposable {

@@ -3,59 +3,29 @@
  * a plan is data: it can be run, printed, compared. Nothing here touches the kernel.
  */
 
-import type { SyscallName } from "../ffi/abi.ts";
+import type { RawArg, RawStep, Register, Slot, Words } from "../ffi/program.ts";
 import type { NetVerb } from "../net/verb.ts";
+
+export type { Loop, Register, Slot, Words } from "../ffi/program.ts";
 
 /** Who makes the call: Bun; the first process of the sealed ELF; the container's pid 1; the command before its exec. */
 export type Lane = "parent" | "stage" | "container" | "payload";
 
-/** A descriptor (or pid) that is known by name until the plan runs. */
-export interface Slot {
-  readonly slot: string;
-}
-/** The trampoline's one register: the result of the last step that stored one. */
-export interface Register {
-  readonly reg: true;
-}
-/** Memory made of 64-bit words: numbers, slots, strings (as pointers). `text` shows it as strace would. */
-export interface Words {
-  readonly words: readonly (number | bigint | string | Slot)[];
-  readonly text: string;
-}
-/** Memory given as it is. */
-export interface Bytes {
-  readonly bytes: Uint8Array;
-  readonly text: string;
-}
 /** A path with a pid in it. Parent lane only. */
 export interface Template {
   readonly template: readonly (string | Slot)[];
 }
-export type Arg = number | string | null | Slot | Register | Words | Bytes | Template;
+export type Arg = RawArg | Template;
 
-/** The trampoline's loops: reset all dispositions; be pid 1; watch the container from the stage. */
-export type Loop = "reset_signals" | "reap" | "watch";
-
-export interface SyscallStep {
+export interface SyscallStep extends Omit<RawStep, "args" | "store"> {
   readonly lane: Lane;
   /** What is done, in words: "mount proc on /proc". */
   readonly label: string;
-  readonly call: SyscallName | Loop;
   readonly args: readonly Arg[];
   /** The kernel's reason for this step at this place. */
   readonly why?: string;
   /** Parent lane: the slot that receives the result. Other lanes: `true` stores it in the register. */
   readonly store?: string | true;
-  /** An errno (positive) that counts as success. */
-  readonly tolerate?: number;
-  /** A failure is reported and passed over: one of several places to look for a command. */
-  readonly soft?: true;
-  /** The result must equal the third argument: a whole read or write. */
-  readonly exact?: true;
-  /** For a clone: the `mark` at which the parent side goes on. */
-  readonly jump?: string;
-  /** A name for `jump`. */
-  readonly mark?: string;
 }
 
 /** An rtnetlink request of the parent, on the host's side or in the container's network namespace. */
@@ -63,7 +33,9 @@ export interface NetStep {
   readonly lane: "parent";
   readonly label: string;
   readonly side: "host" | "container";
-  readonly verb: NetVerb | ((slot: (name: string) => number) => NetVerb);
+  readonly verb: NetVerb;
+  /** A new pair's far end is made in the namespace that this slot holds. */
+  readonly peerIn?: string;
   readonly why?: string;
 }
 

@@ -1,3 +1,5 @@
+type State = "magic" | "descriptor" | "block" | "skippable";
+
 /**
  * Follows the frames of a zstd stream without decoding them: Bun's decoder (1.4.5) says nothing when the stream ends in the
  * middle of a frame. RFC 8878, 3.1.1: magic, frame header, blocks, checksum; 3.1.2: skippable frames.
@@ -6,7 +8,7 @@ export class ZstdFrames {
   #need = 4;
   #header: number[] = [];
   #skip = 0;
-  #state: "magic" | "descriptor" | "block" | "skippable" = "magic";
+  #state: State = "magic";
   #checksum = false;
 
   /** Whether the stream may end here. */
@@ -26,7 +28,7 @@ export class ZstdFrames {
     return true;
   }
 
-  #next(state: typeof this.#state, need: number, skip: number): true {
+  #next(state: State, need: number, skip: number): true {
     this.#header = [];
     this.#state = state;
     this.#need = need;

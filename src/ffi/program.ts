@@ -1,6 +1,46 @@
 /** The child's steps as the bytes that trampoline.c reads: struct plan, then struct step each, then the memory they point to. */
-import { ARCH, type Arch, syscallNumber } from "../ffi/abi.ts";
-import type { Arg, Loop, SyscallStep, Words } from "./step.ts";
+import { ARCH, type Arch, type SyscallName, syscallNumber } from "./abi.ts";
+
+/** A descriptor (or pid) that is known by name until the program is encoded. */
+export interface Slot {
+  readonly slot: string;
+}
+/** The trampoline's one register: the result of the last step that stored one. */
+export interface Register {
+  readonly reg: true;
+}
+/** Memory made of 64-bit words: numbers, slots, strings (as pointers). `text` shows it as strace would. */
+export interface Words {
+  readonly words: readonly (number | bigint | string | Slot)[];
+  readonly text: string;
+}
+/** Memory given as it is. */
+export interface Bytes {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+export type RawArg = number | string | null | Slot | Register | Words | Bytes;
+
+/** The trampoline's loops: reset all dispositions; be pid 1; watch the container from the stage. */
+export type Loop = "reset_signals" | "reap" | "watch";
+
+/** One raw system call of a child. */
+export interface RawStep {
+  readonly call: SyscallName | Loop;
+  readonly args: readonly RawArg[];
+  /** The result becomes the register. */
+  readonly store?: true;
+  /** An errno (positive) that counts as success. */
+  readonly tolerate?: number;
+  /** A failure is reported and passed over: one of several places to look for a command. */
+  readonly soft?: true;
+  /** The result must equal the third argument: a whole read or write. */
+  readonly exact?: true;
+  /** For a clone: the `mark` at which the parent side goes on. */
+  readonly jump?: string;
+  /** A name for `jump`. */
+  readonly mark?: string;
+}
 
 const HEADER = 32; // sock, rec[4], size
 const STEP = 80; // nr, a[6], flags, tolerate, jump
@@ -63,24 +103,23 @@ class Memory {
   }
 }
 
-function argument(memory: Memory, arg: Arg | undefined, slot: Binding["slot"]): number {
+function argument(memory: Memory, arg: RawArg | undefined, slot: Binding["slot"]): number {
   if (typeof arg === "number") return arg;
   if (typeof arg === "string") return memory.string(arg);
   if (arg === null || arg === undefined || "reg" in arg) return 0;
   if ("slot" in arg) return slot(arg.slot);
   if ("words" in arg) return memory.words(arg.words, slot);
-  if ("bytes" in arg) return memory.bytes(arg.bytes);
-  throw new TypeError("a template has no place in a child lane");
+  return memory.bytes(arg.bytes);
 }
 
-function flags(step: SyscallStep): number {
+function flags(step: RawStep): number {
   let bits = (step.store ? STORE : 0) | (step.soft ? SOFT : 0) | (step.exact ? EXACT : 0);
   for (const [i, arg] of step.args.entries()) if (typeof arg === "object" && arg !== null && "reg" in arg) bits |= 1 << i;
   return bits;
 }
 
 /** The data segment for `steps`. Throws TypeError for a step that no child can make. */
-export function encode(steps: readonly SyscallStep[], binding: Binding): Uint8Array {
+export function encode(steps: readonly RawStep[], binding: Binding): Uint8Array {
   const marks = new Map(steps.flatMap((step, i) => (step.mark ? [[step.mark, i] as const] : [])));
   const memory = new Memory(binding.address, HEADER + STEP * steps.length);
   const arch = binding.arch ?? ARCH;
