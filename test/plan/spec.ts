@@ -1,0 +1,56 @@
+/** A complete specification for tests of the pure parts, and what tests change in it. */
+import type { ContainerSpec, Namespace, NamespaceUse } from "../../src/plan/spec.ts";
+
+const NEW: NamespaceUse = { mode: "new" };
+const SHARE: NamespaceUse = { mode: "share" };
+
+export function spec(changes: Partial<ContainerSpec> = {}): ContainerSpec {
+  const namespaces: Record<Namespace, NamespaceUse> = {
+    pid: NEW,
+    net: NEW,
+    mnt: NEW,
+    uts: NEW,
+    ipc: NEW,
+    cgroup: NEW,
+    user: SHARE,
+    time: SHARE,
+  };
+  return {
+    name: "box",
+    namespaces,
+    root: { lower: "/lower", layer: "overlay", readOnly: false, chroot: false, anchor: "/mnt" },
+    mounts: [],
+    propagation: "private",
+    hostname: "box",
+    domainname: undefined,
+    timeOffsets: { monotonic: 0, boottime: 0 },
+    idMaps: undefined,
+    net: { mode: "none" },
+    process: {
+      args: ["true"],
+      env: ["PATH=/bin:/sbin"],
+      cwd: "/",
+      uid: 0,
+      gid: 0,
+      groups: [],
+      rlimits: [],
+      init: true,
+      stdio: ["inherit", "inherit", "inherit"],
+    },
+    privileged: true,
+    ...changes,
+  };
+}
+
+/** An unprivileged caller: a user namespace with one id. */
+export function rootless(changes: Partial<ContainerSpec> = {}): ContainerSpec {
+  const base = spec();
+  const one = [{ containerId: 0, hostId: 1000, size: 1 }];
+  return {
+    ...base,
+    namespaces: { ...base.namespaces, user: NEW },
+    idMaps: { uid: one, gid: one, setgroups: false },
+    privileged: false,
+    ...changes,
+  };
+}
