@@ -11,7 +11,7 @@ case "${1:-all}" in
   *) paths=$(find test -name '*.test.ts' | sort) ;;
 esac
 # shellcheck disable=SC2086 # the list is meant to be split; names hold no blanks
-"$bun" test --reporter=junit --reporter-outfile="$out/junit.xml" $(printf './%s ' $paths)
+"$bun" test --timeout 60000 --reporter=junit --reporter-outfile="$out/junit.xml" $(printf './%s ' $paths)
 status=$?
 line=$(grep -m1 -o '<testsuites [^>]*>' "$out/junit.xml" 2>/dev/null)
 number() { printf '%s' "$line" | sed -nE "s/.* $1=\"([0-9]+)\".*/\1/p"; }
