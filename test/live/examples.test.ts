@@ -39,7 +39,9 @@ test.skipIf(!root)("a rootfs tarball is unpacked once and stays as it was", () =
     const run = Bun.spawnSync(["unshare", "-n", bun, "examples/03-rootfs.ts", `${dir}/rootfs.tar.gz`], {
       env: { ...process.env, NSRUN_CACHE: `${dir}/cache` },
     });
-    expect(run.stdout.toString()).toMatch(/^crw-rw-rw-.*1,\s+3.*\/dev\/null\n.*\/new\nfrom-tar\nin the next container: ls: \/new: No such file/);
+    expect(run.stdout.toString()).toMatch(
+      /^crw-rw-rw-.*1,\s+3.*\/dev\/null\n.*\/new\nfrom-tar\nin the next container: ls: \/new: No such file/,
+    );
     expect(Bun.hash(readFileSync(`${dir}/rootfs.tar.gz`))).toBe(before);
   } finally {
     rmSync(dir, { recursive: true, force: true });
