@@ -28,7 +28,19 @@ export const embeddedBusybox = file;
 export const embeddedApplets = ${JSON.stringify(applets)};`;
 }
 
-const contents = await embedded();
+/** The trampoline's machine code, when it is built for the architecture that builds it. */
+async function compiled(): Promise<string | undefined> {
+  if (values.target) return undefined;
+  const { native } = await import("../src/ffi/native.ts");
+  const { code, offsets } = native();
+  return `export const machineCode = ${JSON.stringify({ code: Buffer.from(code).toString("base64"), ...offsets })};`;
+}
+
+/** Modules whose contents are made here. */
+const made: readonly (readonly [RegExp, string | undefined])[] = [
+  [/rootfs\/embedded\.ts$/, await embedded()],
+  [/ffi\/machine-code\.ts$/, await compiled()],
+];
 mkdirSync("dist", { recursive: true });
 const result = await Bun.build({
   entrypoints: ["src/cmd/main.ts"],
@@ -42,14 +54,11 @@ const result = await Bun.build({
   },
   minify: true,
   bytecode: true,
-  plugins: contents
-    ? [
-        {
-          name: "embedded busybox",
-          setup: (build) => void build.onLoad({ filter: /rootfs\/embedded\.ts$/ }, () => ({ contents, loader: "ts" })),
-        },
-      ]
-    : [],
+  plugins: made.flatMap(([filter, contents]) =>
+    contents === undefined
+      ? []
+      : [{ name: String(filter), setup: (build) => void build.onLoad({ filter }, () => ({ contents, loader: "ts" as const })) }],
+  ),
 });
 for (const log of result.logs) console.error(log);
 if (!result.success) process.exit(1);

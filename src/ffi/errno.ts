@@ -133,13 +133,14 @@ const TABLE: Record<string, readonly [number, string]> = {
   EHWPOISON: [133, "memory page has hardware error"],
 };
 
-const byNumber = new Map(Object.entries(TABLE).map(([name, [number, text]]) => [number, { name, text }]));
+/** A search, not an index: errors are rare, and an index costs every start. */
+const find = (number: number) => Object.entries(TABLE).find(([, row]) => row[0] === number);
 
 /** The name of an errno (positive): `errnoName(1)` is `EPERM`. */
-export const errnoName = (errno: number): string => byNumber.get(errno)?.name ?? `errno ${errno}`;
+export const errnoName = (errno: number): string => find(errno)?.[0] ?? `errno ${errno}`;
 
 /** strerror(3) in lower case: `errnoText(1)` is `operation not permitted`. */
-export const errnoText = (errno: number): string => byNumber.get(errno)?.text ?? "unknown error";
+export const errnoText = (errno: number): string => find(errno)?.[1][1] ?? "unknown error";
 
 /** The number of an errno name: `errno("EPERM")` is 1. */
 export function errno(name: string): number {

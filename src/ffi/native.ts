@@ -3,6 +3,7 @@ import { cc, dlopen, FFIType, linkSymbols, type Pointer, ptr, toArrayBuffer } fr
 import { closeSync, writeSync } from "node:fs";
 import { NsrunError } from "../errors.ts";
 import { ARCH, type SyscallName, syscallNumber } from "./abi.ts";
+import { type MachineCode, machineCode } from "./machine-code.ts";
 import source from "./trampoline.c" with { type: "text" };
 
 /** Where the plan lies in the ELF: file offset PLAN_OFFSET, address PLAN_ADDRESS (congruent modulo 64 kB pages). */
@@ -27,6 +28,9 @@ interface Native {
   vexec(flags: number, job: number): number;
   /** The position-independent machine code, for image.ts. */
   code: Uint8Array;
+  /** Where the two begin in it. */
+  offsets: { sys: number; vexec: number };
+  owner: unknown;
 }
 
 /**
@@ -60,28 +64,64 @@ function compile() {
   }
 }
 
-function load(): Native {
+/** Offsets into the code, and the code itself: as cc has made it just now, or as the build has stored it. */
+interface Code {
+  readonly code: Uint8Array;
+  readonly base: number;
+  readonly sys: number;
+  readonly vexec: number;
+  /** What owns the executable memory and must stay reachable. */
+  readonly owner: unknown;
+}
+
+function fromCompiler(): Code {
   const library = compile();
   const table = new BigInt64Array(new ArrayBuffer(32));
   library.symbols.nsi_table(ptr(table));
   const [sys, vexec, begin, end] = Array.from(table, Number) as [number, number, number, number];
-  const bound = linkSymbols({
-    sys: { ptr: sys as Pointer, args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: FFIType.i64_fast },
-    vexec: { ptr: vexec as Pointer, args: ["i64", "i64"], returns: FFIType.i64_fast },
-  } as const).symbols;
   const code = new Uint8Array(toArrayBuffer(begin as Pointer, 0, end - begin)).slice();
-  // `library` must stay reachable: it owns the executable memory
-  return {
-    sys: bound.sys as unknown as Native["sys"],
-    vexec: bound.vexec as unknown as Native["vexec"],
-    code,
-    library,
-  } as Native;
+  return { code, base: begin, sys: sys - begin, vexec: vexec - begin, owner: library };
+}
+
+const PROT_READ_WRITE = 3;
+const PROT_READ_EXEC = 5;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+
+/** The same bytes, compiled when the executable was built, in memory that is never writable and executable at once. */
+function fromBuild(stored: MachineCode): Code {
+  const libc = dlopen("libc.so.6", {
+    mmap: { args: ["u64", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
+    mprotect: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  }).symbols;
+  const code = Buffer.from(stored.code, "base64");
+  const base = libc.mmap(0, code.length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  if (base === null || Number(base) === -1) throw new NsrunError("cannot map memory for the trampoline");
+  const memory = new Uint8Array(toArrayBuffer(base, 0, code.length));
+  memory.set(code);
+  if (libc.mprotect(base, code.length, PROT_READ_EXEC) !== 0) {
+    throw new NsrunError("cannot make the trampoline executable", {
+      hint: "a security policy forbids new executable memory (SELinux: execmem)",
+    });
+  }
+  return { code: new Uint8Array(code), base: Number(base), sys: stored.sys, vexec: stored.vexec, owner: memory };
+}
+
+function load(): Native {
+  const { code, base, sys, vexec, owner } = machineCode ? fromBuild(machineCode) : fromCompiler();
+  const bound = linkSymbols({
+    sys: {
+      ptr: (base + sys) as Pointer,
+      args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"],
+      returns: FFIType.i64_fast,
+    },
+    vexec: { ptr: (base + vexec) as Pointer, args: ["i64", "i64"], returns: FFIType.i64_fast },
+  } as const).symbols;
+  return { ...(bound as unknown as Pick<Native, "sys" | "vexec">), code, offsets: { sys, vexec }, owner };
 }
 
 let loaded: Native | undefined;
 
-/** The trampoline, compiled at the first use (about 3 ms). */
+/** The trampoline, at the first use: compiled (about 3 ms) or, in the executable, taken as the build compiled it (0.5 ms). */
 export function native(): Native {
   loaded ??= load();
   return loaded;

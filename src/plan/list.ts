@@ -24,7 +24,12 @@ export const step = (
 
 /** struct open_how of openat2(2). */
 export function openHow(flags: number, resolve: number): Words {
-  return { words: [flags, 0, resolve], text: `{flags=${names(O, flags)}, resolve=${names(RESOLVE, resolve)}}` };
+  return {
+    words: [flags, 0, resolve],
+    get text() {
+      return `{flags=${names(O, flags)}, resolve=${names(RESOLVE, resolve)}}`;
+    },
+  };
 }
 
 /** struct mount_attr of mount_setattr(2). */

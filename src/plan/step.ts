@@ -56,8 +56,10 @@ export interface Plan {
 export const slot = (name: string): Slot => ({ slot: name });
 export const REG: Register = { reg: true };
 
-/** argv and envp: a null-terminated array of pointers. */
+/** argv and envp: a null-terminated array of pointers. The text is made when somebody looks. */
 export const strings = (list: readonly string[], text?: string): Words => ({
   words: [...list, 0],
-  text: text ?? `[${list.map((s) => JSON.stringify(s)).join(", ")}]`,
+  get text() {
+    return text ?? `[${list.map((s) => JSON.stringify(s)).join(", ")}]`;
+  },
 });
