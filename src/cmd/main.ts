@@ -24,4 +24,5 @@ async function main(): Promise<number> {
   }
 }
 
+process.exitCode = 125; // should the event loop run dry with the result still open
 main().then((code) => process.exit(code)); // no top-level await: the compiled file's bytecode is CommonJS

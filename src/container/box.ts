@@ -63,7 +63,7 @@ function launch({ spec, release, driver }: Complete, streams: Streams, explainRo
     const process = tryRecipes(spec, (plan) => {
       const slots = new Slots(driver);
       stdioSlots(slots, streams);
-      const explain = (path: string, errno: number) => explainExec(explainRoot, path, errno);
+      const explain = (path: string, errno: number) => explainExec(explainRoot, path, errno, spec.mounts);
       return new Supervised({ plan, slots, title: spec.name, explainExec: explain, cleanup: [done] }).start();
     });
     streams.started();
@@ -84,14 +84,20 @@ async function complete(args: readonly string[], options: ContainerOptions, stre
   }
 }
 
+function endOnAbort(process: Supervised, signal: AbortSignal | undefined): void {
+  const end = () => process.kill(SIGNALS.KILL);
+  if (signal?.aborted) end();
+  signal?.addEventListener("abort", end, { once: true });
+}
+
 /** As {@link run}, but gives the running command rather than waiting for it. */
 export async function start(command: readonly string[], options: RunOptions = {}): Promise<Running> {
   if (command.length === 0) throw new NsrunError("no command given");
-  const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"]);
+  const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
   const completed = await complete(command, options, streams);
   const process = launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"));
   const kill = (signal: string | number = "SIGTERM") => process.kill(signalNumber(signal));
-  options.signal?.addEventListener("abort", () => process.kill(SIGNALS.KILL), { once: true });
+  endOnAbort(process, options.signal);
   return {
     get pid() {
       return process.pid;
@@ -144,7 +150,7 @@ export class Container implements AsyncDisposable {
   async exec(command: readonly string[] | string, options: ExecOptions = {}): Promise<RunResult> {
     const args = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
     if (args.length === 0 || args[0] === "") throw new NsrunError("no command given");
-    const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"]);
+    const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
     try {
       const process = await this.#join(args, options, streams);
       streams.started();
@@ -168,7 +174,7 @@ export class Container implements AsyncDisposable {
     stdioSlots(slots, streams);
     const process = await this.#processSpec(args, options, streams);
     const root = slots.get("root");
-    const explain = (path: string, errno: number) => explainExec(root, path, errno);
+    const explain = (path: string, errno: number) => explainExec(root, path, errno, []);
     return new Supervised({ plan: buildJoin(this.spec, process), slots, title: this.spec.name, explainExec: explain }).start();
   }
 

@@ -1,6 +1,7 @@
 /** Why an execve failed although the file is there: read from the root's files, which outlive the container. */
-import { O, RESOLVE } from "../ffi/flags.ts";
+import { AT_FDCWD, O, RESOLVE } from "../ffi/flags.ts";
 import { bytes, sys } from "../ffi/syscall.ts";
+import type { Mount } from "../plan/spec.ts";
 
 const ENOENT = 2;
 const EACCES = 13;
@@ -14,15 +15,20 @@ function openHow(flags: number): Uint8Array {
   return how;
 }
 
-/** The first bytes of a file inside the root `root` (a descriptor), or undefined. */
-function head(root: number, path: string): Uint8Array | undefined {
-  const fd = sys("openat2", root, path.replace(/^\/+/, ""), openHow(O.O_RDONLY | O.O_CLOEXEC | O.O_NONBLOCK), 24);
+/** The first bytes of what `fd` stands for, which is closed. */
+function start(fd: number): Uint8Array | undefined {
   if (fd < 0) return undefined;
   const buffer = bytes(4096);
   const length = sys("read", fd, buffer, buffer.length);
   sys("close", fd);
   return length < 0 ? undefined : buffer.subarray(0, length);
 }
+
+const READ = O.O_RDONLY | O.O_CLOEXEC | O.O_NONBLOCK;
+
+/** The first bytes of a file inside the root `root` (a descriptor), or undefined. */
+const head = (root: number, path: string): Uint8Array | undefined =>
+  start(sys("openat2", root, path.replace(/^\/+/, ""), openHow(READ), 24));
 
 /** PT_INTERP of a 64-bit ELF (elf(5)): its dynamic loader. */
 function elfInterpreter(file: Uint8Array): string | undefined {
@@ -49,17 +55,28 @@ export function interpreter(file: Uint8Array): string | undefined {
   return elfInterpreter(file);
 }
 
+/** Looks where the command was: in a volume, when one is mounted above the path, else in the root. */
+function headOf(root: number, path: string, mounts: readonly Mount[]): Uint8Array | undefined {
+  const volume = mounts.findLast((m) => m.type === "bind" && `${path}/`.startsWith(`${m.target}/`));
+  if (!volume) return head(root, path);
+  if (volume.file) return start(sys("openat", AT_FDCWD, volume.source, READ, 0));
+  const fd = sys("openat", AT_FDCWD, volume.source, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0);
+  const found = fd < 0 ? undefined : head(fd, path.slice(volume.target.length + 1));
+  if (fd >= 0) sys("close", fd);
+  return found;
+}
+
 /** One line for the user, or undefined where the errno says it all. */
-export function explainExec(root: number, path: string, errno: number): string | undefined {
+export function explainExec(root: number, path: string, errno: number, mounts: readonly Mount[]): string | undefined {
   if (root < 0 || !path.startsWith("/")) return undefined;
-  const file = head(root, path);
+  const file = headOf(root, path, mounts);
   if (file === undefined) return undefined;
   if (errno === EACCES) return `${path} is there but may not be executed: its mode, or a mount with noexec`;
   if (errno === ENOEXEC)
     return `${path} is no program for this machine: neither ELF of this architecture nor a script that starts with #!`;
   if (errno !== ENOENT) return undefined;
   const wanted = interpreter(file);
-  return wanted && head(root, wanted) === undefined
+  return wanted && headOf(root, wanted, mounts) === undefined
     ? `${path} is there, but its interpreter ${wanted} is not in this root`
     : undefined;
 }

@@ -22,10 +22,20 @@ const FLAGS: Readonly<Record<string, readonly [number, number]>> = {
   nodev: [MOUNT_ATTR.MOUNT_ATTR_NODEV, MS.MS_NODEV],
   noexec: [MOUNT_ATTR.MOUNT_ATTR_NOEXEC, MS.MS_NOEXEC],
   noatime: [MOUNT_ATTR.MOUNT_ATTR_NOATIME, MS.MS_NOATIME],
-  rw: [0, 0],
   rbind: [0, 0],
   bind: [0, 0],
 };
+
+/** Words that take an earlier one back. */
+const OPPOSITE: Readonly<Record<string, string>> = { rw: "ro", suid: "nosuid", dev: "nodev", exec: "noexec" };
+
+/** `flags` of a bind (0) or of mount(2) (1), with `word` put to them; undefined when it is no flag. */
+function withFlag(flags: number, word: string, kind: 0 | 1): number | undefined {
+  const opposite = OPPOSITE[word];
+  if (opposite !== undefined) return flags & ~FLAGS[opposite]![kind];
+  const flag = FLAGS[word];
+  return flag && flags | flag[kind];
+}
 
 const bindDefaults = { type: "bind", data: "", recursive: true, recursiveFlags: false, propagation: "private" as const };
 
@@ -50,8 +60,8 @@ function bindSource(path: string, option: string): { source: string; file: boole
 function bind(from: string, to: string, words: readonly string[], option: string): Mount {
   let mount: Mount = { ...bindDefaults, ...bindSource(from, option), target: target(to, option), flags: 0 };
   for (const word of words) {
-    const flag = FLAGS[word];
-    if (flag) mount = { ...mount, flags: mount.flags | flag[0] };
+    const flags = withFlag(mount.flags, word, 0);
+    if (flags !== undefined) mount = { ...mount, flags };
     else mount = { ...mount, propagation: propagation(word, `${option}: unknown option`) };
     if (word === "rro") mount = { ...mount, recursiveFlags: true };
     if (word === "bind") mount = { ...mount, recursive: false };
@@ -73,9 +83,9 @@ function fileSystem(type: string, source: string, to: string, words: readonly st
   let flags = 0;
   const data: string[] = [];
   for (const word of words) {
-    const flag = FLAGS[word];
-    if (flag) flags |= flag[1];
-    else data.push(word);
+    const next = withFlag(flags, word, 1);
+    if (next === undefined) data.push(word);
+    else flags = next;
   }
   return { ...bindDefaults, type, source, target: target(to, option), flags, data: data.join(","), file: false };
 }

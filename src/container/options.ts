@@ -63,8 +63,10 @@ export interface ContainerOptions {
 }
 
 export interface RunOptions extends ContainerOptions {
-  /** Default "ignore"; a string or bytes are given to the command. */
+  /** Default "ignore". */
   stdin?: Stdio | undefined;
+  /** What the command reads from stdin, instead of `stdin`. */
+  input?: string | Uint8Array | undefined;
   /** Default "pipe": collected into the result. */
   stdout?: Stdio | undefined;
   /** Default "pipe". */
@@ -78,6 +80,7 @@ export interface ExecOptions {
   cwd?: string | undefined;
   user?: string | undefined;
   stdin?: Stdio | undefined;
+  input?: string | Uint8Array | undefined;
   stdout?: Stdio | undefined;
   stderr?: Stdio | undefined;
 }

@@ -2,25 +2,14 @@
 import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
-import type { ContainerSpec, IdMap, NetSpec, ProcessSpec, RootSpec } from "../plan/spec.ts";
+import type { ContainerSpec, NetSpec, ProcessSpec, RootSpec } from "../plan/spec.ts";
+import { findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import type { ContainerOptions } from "./options.ts";
 import { environment, limits, seconds } from "./process.ts";
 import type { NetworkDriver } from "./slots.ts";
 import { openLower, rootSource } from "./source.ts";
-
-const ALL_IDS = 4294967295; // every id but the last, which means "no change" (user_namespaces(7))
-
-/** Root maps everything to itself; anybody else may map one id, his own, to root. */
-function idMaps(euid: number, egid: number): NonNullable<ContainerSpec["idMaps"]> {
-  const one = (hostId: number): IdMap[] => [{ containerId: 0, hostId, size: 1 }];
-  if (euid === 0) {
-    const all = [{ containerId: 0, hostId: 0, size: ALL_IDS }];
-    return { uid: all, gid: all, setgroups: true };
-  }
-  return { uid: one(euid), gid: one(egid), setgroups: false };
-}
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
@@ -115,12 +104,12 @@ export async function completeSpec(
 ): Promise<Complete> {
   if (args[0] === "") throw new UsageError("the command is empty");
   for (const arg of args) if (arg.includes("\0")) throw new UsageError("an argument cannot hold NUL");
-  const euid = sys("geteuid");
-  const uses = namespaceUses(options, euid === 0);
+  const caller = findCaller();
+  const uses = namespaceUses(options, caller.admin);
   checkJoined(uses);
   const name = checkName(options.name ?? "nsrun");
   // what the parent may mount for the container: only in the same user namespace, or as root in its child
-  const privileged = euid === 0 && uses.user.mode !== "join";
+  const privileged = caller.privileged && uses.user.mode !== "join";
   const ownRoot = uses.mnt.mode === "new";
   if (!ownRoot) refuseRootOptions(options);
   const mounts = userMounts(options);
@@ -140,8 +129,9 @@ export async function completeSpec(
         mounts.map((m) => resolve(m.source)),
       )
     : undefined;
-  const who = await user(options, root, euid === 0 || uses.user.mode !== "share");
-  const netPlan = await network(options, uses, name, privileged && uses.user.mode === "share");
+  const who = await user(options, root, caller.admin || uses.user.mode !== "share");
+  const netPlan = await network(options, uses, name, caller.admin && uses.user.mode === "share");
+  const maps = uses.user.mode === "new" ? idMaps(caller) : undefined;
   const spec: ContainerSpec = {
     name,
     namespaces: uses,
@@ -151,7 +141,7 @@ export async function completeSpec(
     hostname: hostname === "" ? undefined : hostname,
     domainname,
     timeOffsets,
-    idMaps: uses.user.mode === "new" ? idMaps(euid, sys("getegid")) : undefined,
+    idMaps: maps,
     net: netPlan.net,
     process: {
       args,
@@ -160,6 +150,7 @@ export async function completeSpec(
       uid: who.uid,
       gid: who.gid,
       groups: [],
+      setgroups: maps ? maps.setgroups : uses.user.mode === "share" && caller.admin && setgroupsAllowed(),
       rlimits,
       init: options.init ?? true,
       stdio,

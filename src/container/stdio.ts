@@ -13,6 +13,19 @@ function pipe(): [number, number] {
   return [view.getInt32(0, true), view.getInt32(4, true)];
 }
 
+/** A file in memory, read from its beginning: no pipe that could fill up, nobody to write into it. */
+function file(content: string | Uint8Array): number {
+  const data = typeof content === "string" ? Buffer.from(content) : content;
+  const fd = must("make a file for the command's input", "memfd_create", "nsrun-input", 1 /* MFD_CLOEXEC */);
+  const stable = bytes(data.length);
+  stable.set(data);
+  for (let at = 0; at < stable.length; ) {
+    at += must("write the command's input", "write", fd, stable.subarray(at), stable.length - at);
+  }
+  must("rewind the command's input", "lseek", fd, 0, 0);
+  return fd;
+}
+
 /** Reads a descriptor of ours to its end, in the event loop, and closes it. */
 async function collect(fd: number): Promise<Uint8Array> {
   try {
@@ -29,8 +42,13 @@ export class Streams {
   readonly #reading: (number | undefined)[] = [];
   #collected: Promise<Uint8Array>[] = [];
 
-  constructor(uses: readonly [Stdio, Stdio, Stdio]) {
-    for (const [fd, use] of uses.entries()) this.child.push(this.#open(fd, use));
+  constructor(uses: readonly [Stdio, Stdio, Stdio], input?: string | Uint8Array) {
+    if (input !== undefined) {
+      const fd = file(input);
+      this.#theirs.push(fd);
+      this.child.push(fd);
+    }
+    for (let fd = this.child.length; fd < 3; fd++) this.child.push(this.#open(fd, uses[fd]!));
   }
 
   #open(fd: number, use: Stdio): "inherit" | number {

@@ -65,9 +65,9 @@ function bound(): SyscallStep[] {
 
 /** The terminals' group (5 on every distribution) exists where it is mapped. */
 function ttyGroup(spec: ContainerSpec): string {
-  const maps = spec.namespaces.user.mode === "share" ? undefined : spec.idMaps?.gid;
-  const mapped = spec.namespaces.user.mode === "share" || maps?.some((m) => m.containerId <= 5 && 5 < m.containerId + m.size);
-  return mapped ? ",gid=5" : "";
+  const { mode } = spec.namespaces.user;
+  const mapped = mode === "new" && spec.idMaps?.gid.some((m) => m.containerId <= 5 && 5 < m.containerId + m.size);
+  return mapped || (spec.privileged && mode === "share") ? ",gid=5" : "";
 }
 
 export function devSteps(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {

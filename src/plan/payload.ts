@@ -32,7 +32,6 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
   const dup = process.stdio.flatMap((use, fd) =>
     use === "inherit" ? [] : [step("payload", `descriptor ${fd}`, "dup3", [slot(`stdio.${fd}`), fd, 0])],
   );
-  const setgroups = spec.namespaces.user.mode !== "new" || (spec.idMaps?.setgroups ?? false);
   return [
     step("payload", "a session of its own", "setsid", [], {
       tolerate: 1,
@@ -40,7 +39,7 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     }),
     ...dup,
     ...limitSteps(spec),
-    ...becomeSteps("payload", process.uid, process.gid, process.groups, setgroups && spec.namespaces.user.mode !== "join"),
+    ...becomeSteps("payload", process.uid, process.gid, process.groups, process.setgroups),
     step("payload", "die with the parent", "prctl", [PR.PR_SET_PDEATHSIG, 9], { why: "a change of ids has cleared it" }),
     step("payload", "close all descriptors below the socket", "close_range", [3, slot("sock-1"), 0], {
       why: "a descriptor of the host must not be reachable through /proc/self/fd (CVE-2024-21626)",

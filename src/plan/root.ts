@@ -153,7 +153,10 @@ export function rootSteps(
   const byPath = root as RootSpec & { lower: string };
   return {
     prepare: [placeholder("root")],
-    container: root.layer === "bind" ? bindByPaths(byPath) : overlayByPaths(byPath, spec.namespaces.user.mode !== "share"),
+    container:
+      root.layer === "bind"
+        ? bindByPaths(byPath)
+        : overlayByPaths(byPath, !spec.privileged || spec.namespaces.user.mode !== "share"),
   };
 }
 

@@ -71,6 +71,8 @@ export interface ProcessSpec {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
+  /** Whether setgroups(2) is allowed in the command's user namespace. */
+  readonly setgroups: boolean;
   readonly rlimits: readonly { readonly name: string; readonly resource: number; readonly soft: number; readonly hard: number }[];
   /** nsrun's own pid 1; without it the command itself is pid 1. */
   readonly init: boolean;
@@ -105,7 +107,7 @@ export interface ContainerSpec {
   readonly idMaps: { readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[]; readonly setgroups: boolean } | undefined;
   readonly net: NetSpec;
   readonly process: ProcessSpec;
-  /** The caller may mount in its own namespaces (CAP_SYS_ADMIN). Otherwise the container builds everything itself. */
+  /** CAP_SYS_ADMIN in the initial user namespace: the parent prepares mounts. Otherwise the container makes everything itself. */
   readonly privileged: boolean;
 }
 

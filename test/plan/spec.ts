@@ -33,6 +33,7 @@ export function spec(changes: Partial<ContainerSpec> = {}): ContainerSpec {
       uid: 0,
       gid: 0,
       groups: [],
+      setgroups: true,
       rlimits: [],
       init: true,
       stdio: ["inherit", "inherit", "inherit"],
@@ -50,6 +51,7 @@ export function rootless(changes: Partial<ContainerSpec> = {}): ContainerSpec {
     ...base,
     namespaces: { ...base.namespaces, user: NEW },
     idMaps: { uid: one, gid: one, setgroups: false },
+    process: { ...base.process, setgroups: false },
     privileged: false,
     ...changes,
   };

@@ -1,0 +1,79 @@
+/** The three parts of the bench, each a round-robin over its servers. */
+import { open, peers } from "./peers.ts";
+import { interleave, OUT, type Sample, Server } from "./server.ts";
+import { figure, type Row, ratio, type Section } from "./table.ts";
+
+const WARM_UP = 10;
+const BALLAST_MB = "512";
+const worker = (...args: string[]): string[] => [process.execPath, `${import.meta.dir}/worker.ts`, ...args];
+const column = (samples: readonly Sample[] | undefined, at: number): number[] =>
+  (samples ?? []).map(({ us }) => us[at] ?? Number.NaN);
+
+async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause: number) {
+  try {
+    await interleave(servers, WARM_UP, pause);
+    return await interleave(servers, runs, pause);
+  } finally {
+    await Promise.all([...servers.values()].map((server) => server.end()));
+  }
+}
+
+export async function wholeProcesses(root: string, runs: number): Promise<Section> {
+  const servers = new Map<string, Server>();
+  const skipped: Row[] = [];
+  for (const peer of await peers(root)) {
+    const server = await open(peer);
+    if (typeof server === "string") skipped.push({ name: peer.name, skipped: server });
+    else servers.set(peer.name, server);
+  }
+  const samples = await measure(servers, runs, 15);
+  const rows = [...[...samples].map(([name, list]) => figure(name, column(list, 0))), ...skipped];
+  const ratios = [
+    ...ratio(rows, "nsrun run", "crun run", { most: 1.25 }),
+    ...ratio(rows, "nsrun run", "runc run", { most: 0.5 }),
+  ];
+  return { title: "Whole processes: true in a new container", rows, ratios };
+}
+
+export async function inProcess(root: string, runs: number): Promise<Section> {
+  const commands: [string, string[]][] = [
+    ["C, init", [`${OUT}/start`, "serve", root]],
+    ["library, init", worker("init")],
+    ["library, init, 512 MB heap", worker("init", BALLAST_MB)],
+    ["C, no init", [`${OUT}/start`, "serve", root, "--no-init"]],
+    ["library, no init", worker("no-init")],
+    ["library, no init, 512 MB heap", worker("no-init", BALLAST_MB)],
+  ];
+  const servers = new Map(commands.map(([name, argv]) => [name, new Server(name, argv)]));
+  const samples = await measure(servers, runs, 15);
+  const rows = [...samples].flatMap(([name, list]) => {
+    const result = figure(name, column(list, 0));
+    return name.startsWith("library") ? [result, figure(`${name}, until closed`, column(list, 1))] : [result];
+  });
+  const ratios = ["init", "no init"].flatMap((kind) => [
+    ...ratio(rows, `library, ${kind}`, `C, ${kind}`, { most: 1.3 }),
+    ...ratio(rows, `library, ${kind}, 512 MB heap`, `library, ${kind}`, { most: 1.1 }),
+  ]);
+  return { title: "One process: start(['/bin/true']) to its result", rows, ratios };
+}
+
+export async function vethPair(runs: number): Promise<Section> {
+  const title = "A veth pair with addresses, up, default route";
+  if (!Bun.which("ip")) return { title, rows: [{ name: "all", skipped: "ip is not installed (package iproute2)" }], ratios: [] };
+  const commands: [string, string[]][] = [
+    ["C, the same messages", [`${OUT}/veth`, "serve"]],
+    ["library", worker("veth")],
+    ["six ip commands", [`${OUT}/veth`, "serve", "--ip"]],
+  ];
+  const servers = new Map(commands.map(([name, argv]) => [name, new Server(`veth ${name}`, ["unshare", "-n", ...argv])]));
+  const samples = await measure(servers, runs, 60);
+  const rows = [...samples].flatMap(([name, list]) => {
+    const pair = figure(name, column(list, 0));
+    return name === "library" ? [pair, figure("library, with choosing free addresses", column(list, 1))] : [pair];
+  });
+  const ratios = [
+    ...ratio(rows, "library", "C, the same messages", { most: 1.3 }),
+    ...ratio(rows, "six ip commands", "library", { least: 3 }),
+  ];
+  return { title, rows, ratios };
+}

@@ -1,0 +1,70 @@
+/** A process that makes one operation for each line it is given and answers "STATUS MICROSECONDS…". */
+import { mkdirSync } from "node:fs";
+
+export const OUT = `${import.meta.dir}/out`;
+
+export interface Sample {
+  readonly status: number;
+  /** One or more durations of the same operation. */
+  readonly us: readonly number[];
+}
+
+export class Server {
+  readonly #process: Bun.Subprocess<"pipe", "pipe", Bun.BunFile>;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #errors: Bun.BunFile;
+  #text = "";
+
+  constructor(name: string, argv: readonly string[]) {
+    mkdirSync(OUT, { recursive: true });
+    this.#errors = Bun.file(`${OUT}/${name.replace(/[^\w]+/g, "-")}.stderr`);
+    this.#process = Bun.spawn([...argv], { stdin: "pipe", stdout: "pipe", stderr: this.#errors });
+    this.#chunks = this.#process.stdout[Symbol.asyncIterator]();
+  }
+
+  /** Throws when the process has ended; its stderr is in {@link why}. */
+  async once(): Promise<Sample> {
+    this.#process.stdin.write("go\n");
+    await this.#process.stdin.flush();
+    const [status = Number.NaN, ...us] = (await this.#line()).split(" ").map(Number);
+    return { status, us };
+  }
+
+  async #line(): Promise<string> {
+    for (;;) {
+      const end = this.#text.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#text.slice(0, end);
+        this.#text = this.#text.slice(end + 1);
+        return line;
+      }
+      const { value, done } = await this.#chunks.next();
+      if (done) throw new Error("it ended without an answer");
+      this.#text += new TextDecoder().decode(value);
+    }
+  }
+
+  /** The last line it or its command wrote to stderr. */
+  async why(): Promise<string> {
+    return (await this.#errors.text()).trim().split("\n").at(-1) ?? "";
+  }
+
+  async end(): Promise<void> {
+    this.#process.stdin.end();
+    await this.#process.exited;
+  }
+}
+
+/** A round-robin of `rounds` over all servers, so that noise hits all alike. */
+export async function interleave(servers: ReadonlyMap<string, Server>, rounds: number, pause: number) {
+  const samples = new Map<string, Sample[]>([...servers.keys()].map((name) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, server] of servers) {
+      const sample = await server.once();
+      if (sample.status !== 0) throw new Error(`${name}: exit code ${sample.status} in round ${round}: ${await server.why()}`);
+      samples.get(name)?.push(sample);
+      await Bun.sleep(pause); // the kernel removes network namespaces in the background
+    }
+  }
+  return samples;
+}

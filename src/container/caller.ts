@@ -1,0 +1,58 @@
+/** What the caller may do: found by asking the kernel, not by being root. */
+import { readFileSync, readlinkSync } from "node:fs";
+import { bytes, sys } from "../ffi/syscall.ts";
+import type { IdMap } from "../plan/spec.ts";
+
+export interface Caller {
+  readonly euid: number;
+  readonly egid: number;
+  /** CAP_SYS_ADMIN in the user namespace it is in: it may make namespaces without a new user namespace. */
+  readonly admin: boolean;
+  /** That, in the initial user namespace: it may make device nodes, trusted attributes and mounts for others as well. */
+  readonly privileged: boolean;
+}
+
+const CAP_SYS_ADMIN = 21;
+/** linux/proc_ns.h: PROC_USER_INIT_INO, the inode of the first user namespace. */
+const INITIAL_USER = "user:[4026531837]";
+
+/** capget(2), version 3: effective, permitted, inheritable, twice 32 bits. */
+function effective(capability: number): boolean {
+  const header = bytes(8);
+  new DataView(header.buffer).setUint32(0, 0x20080522, true);
+  const data = bytes(24);
+  if (sys("capget", header, data) < 0) return false;
+  return ((data[capability >> 3] ?? 0) & (1 << (capability & 7))) !== 0;
+}
+
+function inInitialUserNamespace(): boolean {
+  try {
+    return readlinkSync("/proc/self/ns/user") === INITIAL_USER;
+  } catch {
+    return false; // no /proc, or a kernel without user namespaces: nobody can be given root by mistake
+  }
+}
+
+export function findCaller(): Caller {
+  const admin = effective(CAP_SYS_ADMIN);
+  return { euid: sys("geteuid"), egid: sys("getegid"), admin, privileged: admin && inInitialUserNamespace() };
+}
+
+/** The ids that exist for us, each mapped to itself: what a user namespace made by root contains. */
+function identity(file: string): IdMap[] {
+  return readFileSync(`/proc/self/${file}`, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .map(([containerId = 0, , size = 0]) => ({ containerId, hostId: containerId, size }));
+}
+
+/** "deny" in a user namespace whose maps an unprivileged user wrote, and in all below it (user_namespaces(7)). */
+export const setgroupsAllowed = (): boolean => readFileSync("/proc/self/setgroups", "utf8").trim() === "allow";
+
+/** The maps of a new user namespace. Anybody but root may map one id, his own, to root. */
+export function idMaps(caller: Caller): { uid: IdMap[]; gid: IdMap[]; setgroups: boolean } {
+  const one = (hostId: number): IdMap[] => [{ containerId: 0, hostId, size: 1 }];
+  if (!caller.admin) return { uid: one(caller.euid), gid: one(caller.egid), setgroups: false };
+  return { uid: identity("uid_map"), gid: identity("gid_map"), setgroups: setgroupsAllowed() };
+}

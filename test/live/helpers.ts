@@ -1,0 +1,199 @@
+/** What the live tests share: starting nsrun from outside, witnesses other than nsrun, and temporary places that go away. */
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { chmod, copyFile, mkdir, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { NAMESPACES } from "../../src/index.ts";
+
+export const CHECKOUT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+export const MAIN = join(CHECKOUT, "src/cmd/main.ts");
+export const COMPILED = join(CHECKOUT, "dist/nsrun");
+/** The command line that starts nsrun from its sources. */
+export const NSRUN: readonly string[] = [process.execPath, "--no-env-file", MAIN];
+
+export const isRoot = process.getuid?.() === 0;
+
+export function works(...argv: string[]): boolean {
+  if (!Bun.which(argv[0]!)) return false;
+  return Bun.spawnSync(argv, { stdout: "ignore", stderr: "ignore" }).exitCode === 0;
+}
+
+/** The reason of the first requirement that is not met; printed once, for describe.skipIf. */
+export function skipReason(what: string, needs: readonly (readonly [boolean, string])[]): string | undefined {
+  const reason = needs.find(([met]) => !met)?.[1];
+  if (reason !== undefined) console.log(`skip: ${what}: ${reason}`);
+  return reason;
+}
+
+export const needsRoot = [isRoot, "not root"] as const;
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface SpawnOptions {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  readonly stdin?: string | Uint8Array<ArrayBuffer>;
+}
+
+/** Runs any program to its end, with the caller's environment and NO_COLOR. */
+export async function shell(argv: readonly string[], options: SpawnOptions = {}): Promise<Outcome> {
+  const child = Bun.spawn([...argv], {
+    env: { ...process.env, NO_COLOR: "1", ...options.env },
+    cwd: options.cwd ?? CHECKOUT,
+    stdin:
+      options.stdin === undefined ? "ignore" : typeof options.stdin === "string" ? Buffer.from(options.stdin) : options.stdin,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, stdout, stderr };
+}
+
+/** `nsrun run ARGS`, to its end. */
+export const nsrun = (args: readonly string[], options: SpawnOptions = {}): Promise<Outcome> =>
+  shell([...NSRUN, "run", ...args], options);
+
+/** What a script printed inside, with everything else as it should be. Throws with nsrun's words otherwise. */
+export async function inside(options: readonly string[], script: string, more: SpawnOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await nsrun([...options, "--", "sh", "-c", script], more);
+  if (code !== 0 || stderr !== "") throw new Error(`exit ${code}: ${stderr}${stdout}`);
+  return stdout.replace(/\n$/, "");
+}
+
+/** A directory that goes away with its block. */
+export interface Temporary extends Disposable {
+  readonly path: string;
+  file(name: string): string;
+}
+
+export function temporary(): Temporary {
+  const path = mkdtempSync(join(tmpdir(), "nsrun-test-"));
+  return { path, file: (name) => join(path, name), [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+const APPLETS = ["sh", "ls", "cat", "mount", "touch", "mkdir", "echo", "readlink", "id", "stat", "grep", "sleep", "true"];
+
+/** A small root of busybox and links to it, at `dir`. */
+export async function smallRoot(dir: string): Promise<string> {
+  await mkdir(join(dir, "bin"), { recursive: true });
+  await mkdir(join(dir, "etc"));
+  await copyFile(Bun.which("busybox")!, join(dir, "bin/busybox"));
+  await chmod(join(dir, "bin/busybox"), 0o755);
+  for (const name of APPLETS) await symlink("busybox", join(dir, "bin", name));
+  return dir;
+}
+
+/** Looks until `find` gives something; polls a state of the kernel that cannot be waited for. Throws after `ms`. */
+export async function eventually<T>(what: string, find: () => T | undefined | false, ms = 5000): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const found = find();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > end) throw new Error(`still not after ${ms} ms: ${what}`);
+    await Bun.sleep(5);
+  }
+}
+
+/** All arguments of every process: pid → argv joined by blanks. */
+export function processes(): Map<number, string> {
+  const all = new Map<number, string>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^[0-9]+$/.test(name)) continue;
+    try {
+      all.set(Number(name), readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim());
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+  return all;
+}
+
+/** Processes whose arguments hold `marker`; zombies have no arguments. */
+export const marked = (marker: string): number[] =>
+  [...processes()].filter(([, argv]) => argv.includes(marker)).map(([pid]) => pid);
+
+/** Namespace → inode of a process, as /proc shows it to the host. */
+export function namespacesOf(pid: number | "self"): Record<string, string> {
+  return Object.fromEntries(NAMESPACES.map((ns) => [ns, readlinkSync(`/proc/${pid}/ns/${ns}`)]));
+}
+
+/** A running `nsrun run OPTIONS -- sh -c SCRIPT` whose script has printed "ready"; ended with its block. */
+export interface Held extends AsyncDisposable {
+  readonly child: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  /** As the host sees the command. */
+  readonly pid: number;
+  /** What it printed after "ready", and how it ended. */
+  finished(): Promise<Outcome>;
+}
+
+let counter = 0;
+
+/** A string that no other process has among its arguments. */
+export const marker = (): string => `mark-${process.pid}-${++counter}`;
+
+type Reader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> };
+
+/** Reads from `reader` until `text` has come. Throws when the stream ends first. */
+async function until(reader: Reader, text: string): Promise<string> {
+  let seen = "";
+  while (!seen.includes(text)) {
+    const { done, value } = await reader.read();
+    if (done || !value) throw new Error(`ended before it was ready: ${seen}`);
+    seen += new TextDecoder().decode(value);
+  }
+  return seen.slice(seen.indexOf(text) + text.length);
+}
+
+/** `script` must print "ready" and a newline. Its shell's $0 is a marker by which the host finds it. */
+export async function hold(options: readonly string[], script: string, program: readonly string[] = NSRUN): Promise<Held> {
+  const mark = marker();
+  const child = Bun.spawn([...program, "run", ...options, "--", "sh", "-c", script, mark], {
+    cwd: CHECKOUT,
+    env: { ...process.env, NO_COLOR: "1" },
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const stderr = child.stderr.text();
+  const reader = child.stdout.getReader();
+  let rest = await until(reader, "ready\n").catch(async (error) => {
+    throw new Error(`${String(error)} ${await stderr}`);
+  });
+  const pid = marked(mark).find((one) => one !== child.pid && !processes().get(one)?.includes(MAIN) && one !== 0);
+  if (pid === undefined) throw new Error("the command is not to be seen in /proc");
+  return {
+    child,
+    pid,
+    async finished() {
+      for (let part = await reader.read(); !part.done; part = await reader.read()) rest += new TextDecoder().decode(part.value);
+      return { stdout: rest, stderr: await stderr, code: await child.exited };
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+      await eventually(`the end of ${mark}`, () => marked(mark).length === 0);
+    },
+  };
+}
+
+/** A script that is ready at once and ends when its stdin does. */
+export const WAIT = "echo ready; read _ || :";
+
+const lines = async (...argv: string[]) => (await shell(argv)).stdout.split("\n").sort();
+
+/** What must be the same after a run: links, mounts, cgroups, /run, /tmp, and the processes named `mark`. */
+export const snapshot = async (mark = "nsrun-of-nobody") => ({
+  links: (await lines("ls", "/sys/class/net")).join(" "),
+  mounts: readFileSync("/proc/self/mounts", "utf8").split("\n"),
+  cgroups: (await lines("find", "/sys/fs/cgroup", "-type", "d", "-name", "*nsrun*")).filter((path) => !path.includes("bench")),
+  run: readdirSync("/run").sort(),
+  // in /tmp others work too, at the same time: what nsrun or Bun makes there bears one of these names
+  tmp: readdirSync(tmpdir()).filter(
+    (name) => /nsrun|^\.?[0-9a-f]{8,}|^bun-|ffi|tcc/.test(name) && !name.startsWith("nsrun-test-"),
+  ),
+  processes: [...processes().values()].filter((argv) => argv.includes(mark)),
+});

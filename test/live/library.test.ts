@@ -1,0 +1,188 @@
+/** The library: run, start, container, plan; results, signals, errors, and an event loop that is never blocked. */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { container, NsrunError, plan, run, StepError, start, UsageError } from "../../src/index.ts";
+import { eventually, marked, marker, namespacesOf, needsRoot, skipReason } from "./helpers.ts";
+
+const reason = skipReason("the library", [needsRoot]);
+const fds = () => readdirSync("/proc/self/fd").length;
+const status = (pid: number) => {
+  try {
+    return /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  } catch {
+    return undefined;
+  }
+};
+
+describe.skipIf(reason !== undefined)("run", () => {
+  test("gives code, signal, both outputs and the times", async () => {
+    const { timings, ...result } = await run(["sh", "-c", "echo out; echo err >&2; exit 3"]);
+    expect(result).toEqual({ code: 3, signal: null, stdout: "out\n", stderr: "err\n" });
+    const { prepared, started, released, ended } = timings;
+    expect([prepared, started, released, ended]).toEqual([prepared, started, released, ended].sort((a, b) => a - b));
+    expect(prepared).toBeGreaterThan(0);
+  });
+  test("takes a string as a shell's, and says which signal", async () => {
+    expect(await run("echo $0; kill -9 $$")).toMatchObject({ code: 137, signal: "SIGKILL", stdout: "/bin/sh\n" });
+  });
+  test("collects a megabyte of both at once, and reads nothing from stdin", async () => {
+    const result = await run("head -c 1000000 /dev/zero | tr '\\0' a; head -c 1000000 /dev/zero | tr '\\0' b >&2; cat");
+    expect([result.stdout.length, result.stderr.length]).toEqual([1_000_000, 1_000_000]);
+  });
+  test("twenty at the same time, each with its own output", async () => {
+    const results = await Promise.all(Array.from({ length: 20 }, (_, i) => run(["sh", "-c", `echo ${i}; exit ${i}`])));
+    expect(results.map((r) => [r.code, r.stdout])).toEqual(results.map((_, i) => [i, `${i}\n`]));
+  });
+  test("leaves no descriptor open after many runs, good and bad", async () => {
+    await run(["true"]);
+    const before = fds();
+    for (let i = 0; i < 20; i++) {
+      await run(["true"]);
+      await run(["no-such-command"]).catch(() => {});
+      await run(["true"], { rootfs: "/nope" }).catch(() => {});
+      await run(["true"], { cwd: "/nope" }).catch(() => {});
+      await run(["true"], { mount: ["type=bogus,dst=/x"] }).catch(() => {});
+      await run(["true"], { join: ["net=/nope"] }).catch(() => {});
+      await run(["true"], { volume: ["/etc:/proc/1/root/x"] }).catch(() => {});
+      await run("").catch(() => {});
+    }
+    await eventually("the descriptors to be closed", () => fds() <= before);
+    expect(fds()).toBeLessThanOrEqual(before);
+  });
+  test("never blocks the event loop for longer than a start", async () => {
+    await run(["true"]);
+    let last = performance.now();
+    let gap = 0;
+    const timer = setInterval(() => {
+      gap = Math.max(gap, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    await Promise.all([1, 2, 3].map(() => run(["sleep", "0.2"])));
+    clearInterval(timer);
+    expect(gap).toBeLessThan(50);
+  });
+});
+
+describe.skipIf(reason !== undefined)("start", () => {
+  test("kill by name and by number, and an AbortSignal", async () => {
+    for (const signal of ["SIGKILL", "KILL", 9]) {
+      const running = await start(["sleep", "600"]);
+      running.kill(signal);
+      expect(await running.result).toMatchObject({ code: 137, signal: "SIGKILL" });
+      await running.closed;
+    }
+  });
+  test("an AbortSignal that fires at once, while the start is on its way, ends it", async () => {
+    const abort = new AbortController();
+    const aborted = run(["sleep", "3"], { signal: abort.signal });
+    abort.abort();
+    expect(await aborted).toMatchObject({ code: 137, signal: "SIGKILL" });
+  });
+  test("an AbortSignal that fires later ends it as well", async () => {
+    expect(await run(["sleep", "3"], { signal: AbortSignal.timeout(100) })).toMatchObject({ code: 137, signal: "SIGKILL" });
+  });
+  test("input is what the command reads", async () => {
+    expect(await run(["cat"], { input: "text\n" })).toMatchObject({ stdout: "text\n" });
+  });
+  test("an AbortSignal that has fired already ends it as well", async () => {
+    const mark = marker();
+    const result = await Promise.race([
+      run(["sh", "-c", "sleep 3; exit 5", mark], { signal: AbortSignal.abort() }),
+      Bun.sleep(2500),
+    ]);
+    expect(result).toMatchObject({ code: 137 });
+  });
+});
+
+describe.skipIf(reason !== undefined)("container", () => {
+  test("runs several commands in one world, and is gone with its block", async () => {
+    let pid = 0;
+    {
+      await using box = await container({ name: "lab", hostname: "lab-host" });
+      pid = box.pid;
+      await box.exec("echo kept >/file; hostname elsewhere 2>/dev/null");
+      const results = await Promise.all([
+        box.exec(["cat", "/file"]),
+        box.exec("hostname; exit 4"),
+        box.exec(["pwd"], { cwd: "/etc" }),
+      ]);
+      expect(results.map((r) => [r.code, r.stdout])).toEqual([
+        [0, "kept\n"],
+        [4, expect.stringMatching(/^(lab-host|elsewhere)\n$/)],
+        [0, "/etc\n"],
+      ]);
+      expect((await box.exec("env; id -u", { env: ["A=b"], user: "12:34" })).stdout).toMatch(/^A=b$[\s\S]*^12$/m);
+      const seen = (await box.exec("readlink /proc/self/ns/net; readlink /proc/self/ns/mnt; readlink /proc/self/ns/pid")).stdout;
+      const ns = namespacesOf(pid);
+      expect(seen).toBe(`${ns.net}\n${ns.mnt}\n${ns.pid}\n`);
+    }
+    expect(status(pid)).toBeUndefined();
+  });
+  test("a user namespace, a chroot and a shared pid namespace can be exec'ed into as well", async () => {
+    for (const options of [{ unshare: ["user"] }, { chroot: true }, { share: ["pid"] }, { net: "host" }]) {
+      await using box = await container(options);
+      expect(await box.exec("id -u; ls -d /applet /etc/passwd 2>/dev/null")).toMatchObject({ stdout: "0\n/etc/passwd\n" });
+    }
+  });
+  test("an exec that cannot be: NsrunError with 126 or 127, and the container lives on", async () => {
+    await using box = await container();
+    const codes = await Promise.all(
+      [["nope"], ["/etc/passwd"]].map((argv) => box.exec(argv).catch((e: NsrunError) => e.exitCode)),
+    );
+    expect(codes).toEqual([127, 126]);
+    expect((await box.exec(["true"])).code).toBe(0);
+  });
+  test("an exec after the end is an NsrunError; exited says how it went", async () => {
+    const box = await container();
+    box.kill();
+    expect(await box.exited).toEqual({ code: 137, signal: "SIGKILL" });
+    await box[Symbol.asyncDispose]();
+    await expect(box.exec(["true"])).rejects.toBeInstanceOf(NsrunError);
+  });
+  test("a running exec ends with the container", async () => {
+    const box = await container();
+    const exec = box.exec(["sleep", "600"]).catch((error: unknown) => error);
+    await eventually("the command", () => box.pid > 0);
+    await box[Symbol.asyncDispose]();
+    const result = await exec;
+    expect(result instanceof NsrunError || (result as { code: number }).code === 137).toBe(true);
+  });
+  test("made in a Worker that is terminated: it ends", async () => {
+    const name = `worker-${process.pid}`;
+    const index = new URL("../../src/index.ts", import.meta.url).href;
+    const source = `import { container } from ${JSON.stringify(index)}; globalThis.box = await container({ name: ${JSON.stringify(name)} }); postMessage("up");`;
+    const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "application/typescript" })));
+    await new Promise((up, fail) => {
+      worker.onmessage = up;
+      worker.onerror = fail;
+    });
+    expect(marked(name).length).toBeGreaterThan(0);
+    worker.terminate();
+    await eventually("the container's end", () => marked(name).length === 0);
+  });
+});
+
+describe.skipIf(reason !== undefined)("errors and plans", () => {
+  test("are typed: StepError with its place, UsageError, NsrunError", async () => {
+    const step = await run(["true"], { cwd: "/nope" }).catch((error: unknown) => error);
+    expect(step).toBeInstanceOf(StepError);
+    expect((step as StepError).place).toMatchObject({ label: "change to /nope", lane: "payload" });
+    expect(step).toMatchObject({ code: "ENOENT", errno: 2, exitCode: 125, name: "StepError" });
+    await expect(run(["true"], { rootfs: "/nope" })).rejects.toBeInstanceOf(UsageError);
+    await expect(run(["nope"])).rejects.toMatchObject({ exitCode: 127, code: "ENOENT" });
+    await expect(run([])).rejects.toBeInstanceOf(NsrunError);
+    await expect(container({ share: ["bogus"] })).rejects.toBeInstanceOf(UsageError);
+  });
+  test("plan() touches nothing: no process, no descriptor, no mount", async () => {
+    await plan(["true"]);
+    const state = () => [
+      fds(),
+      readFileSync("/proc/self/mounts", "utf8"),
+      readFileSync(`/proc/self/task/${process.pid}/children`, "utf8"),
+    ];
+    const before = state();
+    const made = await plan(["true"], { net: "veth", volume: ["/etc:/x:ro"] });
+    expect(state()).toEqual(before);
+    expect(made.child.map((step) => step.call)).toEqual(expect.arrayContaining(["clone", "pivot_root", "execve"]));
+  });
+});
