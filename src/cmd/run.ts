@@ -1,10 +1,24 @@
 /** `nsrun run` and bare `nsrun`: parse, start, pass signals on, give back the exit code. */
-import { start } from "../container/box.ts";
+import { type Running, signalNumber, start } from "../container/box.ts";
 import { UsageError } from "../errors.ts";
 import { parseRun } from "./parse.ts";
 
 /** signal(7): what a caller may send to nsrun and means for the command. */
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT"] as const;
+
+/** Without a container yet, these end nsrun as they would have without a handler. */
+const ENDING: readonly string[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+
+/** From now on signals go to `target()`; handlers stand before the container starts, so that none is lost in between. */
+function forwardSignals(target: () => Running | undefined): void {
+  for (const signal of FORWARDED) {
+    process.on(signal, () => {
+      const running = target();
+      if (running) running.kill(signal);
+      else if (ENDING.includes(signal)) process.exit(128 + signalNumber(signal));
+    });
+  }
+}
 
 /** The article's full container: its shell is pid 1, its network a pair of addresses. */
 const BARE = { net: "veth", init: false } as const;
@@ -21,8 +35,9 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
   const defaults = bare ? BARE : {};
   const say = (text: string) => process.stderr.write(`nsrun: ${text}\n`);
   const stdio = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
-  const running = await start(command.length > 0 ? command : ["/bin/sh"], { ...defaults, ...options, ...stdio, say });
-  for (const signal of FORWARDED) process.on(signal, () => running.kill(signal));
+  let running: Running | undefined;
+  forwardSignals(() => running);
+  running = await start(command.length > 0 ? command : ["/bin/sh"], { ...defaults, ...options, ...stdio, say });
   try {
     return (await running.result).code;
   } finally {

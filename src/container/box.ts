@@ -1,5 +1,5 @@
 /** run() and container(): the library's two verbs, and plan(), which makes nothing. */
-import { NsrunError } from "../errors.ts";
+import { NsrunError, UsageError } from "../errors.ts";
 import { SIGNALS } from "../ffi/flags.ts";
 import { failed, sys } from "../ffi/syscall.ts";
 import { buildPlan } from "../plan/build.ts";
@@ -38,9 +38,12 @@ export interface Running {
 
 /** "SIGTERM", "TERM" or 15. */
 export function signalNumber(signal: string | number): number {
-  if (typeof signal === "number") return signal;
+  if (typeof signal === "number") {
+    if (Number.isInteger(signal) && signal >= 1 && signal <= 64) return signal;
+    throw new UsageError(`unknown signal: ${signal}`);
+  }
   const number = SIGNALS[signal.replace(/^SIG/, "") as keyof typeof SIGNALS];
-  if (number === undefined) throw new NsrunError(`unknown signal: ${signal}`);
+  if (number === undefined) throw new UsageError(`unknown signal: ${signal}`);
   return number;
 }
 

@@ -71,6 +71,7 @@ export function explainExec(root: number, path: string, errno: number, mounts: r
   if (root < 0 || !path.startsWith("/")) return undefined;
   const file = headOf(root, path, mounts);
   if (file === undefined) return undefined;
+  if (errno === EACCES && file.length === 0) return undefined;
   if (errno === EACCES) return `${path} is there but may not be executed: its mode, or a mount with noexec`;
   if (errno === ENOEXEC)
     return `${path} is no program for this machine: neither ELF of this architecture nor a script that starts with #!`;

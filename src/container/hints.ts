@@ -62,6 +62,9 @@ const RULES: readonly Rule[] = [
   ["openat2", "ENOTDIR", text("the rootfs has something else than a directory there")],
   ["mkdirat", "EROFS", text("the directory for the mount is missing and its file system is read-only")],
   ["mkdirat", "ENOSPC", text("no space for the container's directories")],
+  ["move_mount", "EINVAL", text("a file can only be mounted on a file, a directory on a directory")],
+  ["*", "EMFILE", text("the limit of open files is reached: raise it with ulimit -n")],
+  ["*", "ENFILE", text("the machine's limit of open files is reached: sysctl fs.file-max")],
   ["pivot_root", "EINVAL", text("the root may be an initramfs (rootfs), which cannot be left by pivot_root: use --chroot")],
   ["sethostname", "EINVAL", text("a host name has at most 64 bytes")],
   ["prlimit64", "EPERM", text("a hard limit can only be lowered without CAP_SYS_RESOURCE")],
@@ -86,5 +89,5 @@ export function hintFor(step: SyscallStep, errno: number): string | undefined {
     return "without root the host's root cannot be a lower layer: mounts lie below it; name a directory, such as --rootfs /some/tree";
   }
   if (step.call === "mount" && code === "ENODEV") return `this kernel has no file system ${String(step.args[2])}`;
-  return RULES.find(([call, name]) => call === step.call && (name === code || name === "*"))?.[2](step);
+  return RULES.find(([call, name]) => (call === step.call || call === "*") && (name === code || name === "*"))?.[2](step);
 }

@@ -8,8 +8,9 @@ import type { ContainerOptions } from "./options.ts";
 
 const PROPAGATIONS = ["private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"];
 
-export function propagation(text: string, option: string): Propagation {
-  if (!PROPAGATIONS.includes(text)) throw new UsageError(`${option} ${text}: expected one of ${PROPAGATIONS.join(" ")}`);
+export function propagation(text: string, option: string, besides: readonly string[] = []): Propagation {
+  if (!PROPAGATIONS.includes(text))
+    throw new UsageError(`${option} ${text}: expected one of ${[...besides, ...PROPAGATIONS].join(" ")}`);
   return text as Propagation;
 }
 
@@ -28,6 +29,8 @@ const FLAGS: Readonly<Record<string, readonly [number, number]>> = {
 
 /** Words that take an earlier one back. */
 const OPPOSITE: Readonly<Record<string, string>> = { rw: "ro", suid: "nosuid", dev: "nodev", exec: "noexec" };
+
+const BIND_WORDS = [...Object.keys(FLAGS), ...Object.keys(OPPOSITE)];
 
 /** `flags` of a bind (0) or of mount(2) (1), with `word` put to them; undefined when it is no flag. */
 function withFlag(flags: number, word: string, kind: 0 | 1): number | undefined {
@@ -62,7 +65,7 @@ function bind(from: string, to: string, words: readonly string[], option: string
   for (const word of words) {
     const flags = withFlag(mount.flags, word, 0);
     if (flags !== undefined) mount = { ...mount, flags };
-    else mount = { ...mount, propagation: propagation(word, `${option}: unknown option`) };
+    else mount = { ...mount, propagation: propagation(word, `${option}: unknown option`, BIND_WORDS) };
     if (word === "rro") mount = { ...mount, recursiveFlags: true };
     if (word === "bind") mount = { ...mount, recursive: false };
   }

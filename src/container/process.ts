@@ -1,5 +1,5 @@
 /** The command's surroundings: environment, user, limits, working directory. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { UsageError } from "../errors.ts";
 import { RLIMIT } from "../ffi/flags.ts";
 import type { ProcessSpec } from "../plan/spec.ts";
@@ -18,8 +18,11 @@ function assign(env: Map<string, string>, text: string, option: string): void {
 
 function readEnvFile(path: string): string[] {
   try {
+    // a fifo or a device might never end
+    if (!statSync(path).isFile()) throw new UsageError(`--env-file ${path}: not a regular file`);
     return readFileSync(path, "utf8").split("\n");
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`--env-file ${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }

@@ -96,6 +96,12 @@ function refuseRootOptions(options: ContainerOptions): void {
   if (given) throw new UsageError(`--${dashed} needs a mount namespace of the container's own`);
 }
 
+/** What reaches a system call as a C string must not be cut short there. */
+function refuseNul(values: readonly unknown[], what: string): void {
+  if (values.some((value) => typeof value === "string" && value.includes("\0")))
+    throw new UsageError(`${what} cannot hold a NUL byte`);
+}
+
 /** Checks and completes `options` for `args` (empty: no command). Throws UsageError. */
 export async function completeSpec(
   args: readonly string[],
@@ -103,7 +109,8 @@ export async function completeSpec(
   stdio: ProcessSpec["stdio"],
 ): Promise<Complete> {
   if (args[0] === "") throw new UsageError("the command is empty");
-  for (const arg of args) if (arg.includes("\0")) throw new UsageError("an argument cannot hold NUL");
+  refuseNul(args, "the command");
+  for (const [key, value] of Object.entries(options)) refuseNul([value].flat(), key);
   const caller = findCaller();
   const uses = namespaceUses(options, caller.admin);
   checkJoined(uses);

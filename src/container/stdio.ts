@@ -57,7 +57,8 @@ export class Streams {
       if (!Number.isInteger(use) || use < 0) throw new UsageError(`not a descriptor: ${use}`);
       return use;
     }
-    if (use === "ignore" || fd === 0) {
+    if (fd === 0 && use === "pipe") throw new UsageError('stdin cannot be "pipe": give the text as input');
+    if (use === "ignore") {
       const number = must("open /dev/null", "openat", AT_FDCWD, "/dev/null", O.O_RDWR | O.O_CLOEXEC, 0);
       this.#theirs.push(number);
       return number;

@@ -21,6 +21,9 @@ const USED: SyscallName[] = [
   "pidfd_open",
   "pidfd_send_signal",
   "ppoll",
+  "openat",
+  "read",
+  "close",
 ];
 
 interface Native {

@@ -21,8 +21,11 @@ export interface Bytes {
 }
 export type RawArg = number | string | null | Slot | Register | Words | Bytes;
 
-/** The trampoline's loops: reset all dispositions; be pid 1; watch the container from the stage. */
-export type Loop = "reset_signals" | "reap" | "watch";
+/**
+ * What the trampoline does that is no single call: reset all dispositions; be pid 1; watch the container from the stage;
+ * make sure that the stage lives; end the orphans of a container without a pid namespace.
+ */
+export type Loop = "reset_signals" | "reap" | "watch" | "guard" | "sweep";
 
 /** One raw system call of a child. */
 export interface RawStep {
@@ -44,7 +47,7 @@ export interface RawStep {
 
 const HEADER = 32; // sock, rec[4], size
 const STEP = 80; // nr, a[6], flags, tolerate, jump
-const LOOPS: Record<Loop, number> = { reset_signals: -1, reap: -2, watch: -3 };
+const LOOPS: Record<Loop, number> = { reset_signals: -1, reap: -2, watch: -3, guard: -4, sweep: -5 };
 /** The record that the stage sends when clone has put the pid into it. */
 const RECORD_PID = 1;
 /** Where the record and its pid lie, from the start of the segment. */

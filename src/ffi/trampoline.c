@@ -124,7 +124,7 @@ struct pollfd { int fd; short events; short revents; };
 
 /* The stage's life: wait for the container's end or for the supervisor's. A hang-up of the socket is the supervisor's
  * death at whatever instant, kill -9 included: the container is killed, reaped, and nothing is left. */
-static long nsi_watch(long pid, long sock) {
+static void nsi_watch(long pid, long sock) {
   struct pollfd w[2];
   int status;
   int rec[4];
@@ -147,13 +147,47 @@ static long nsi_watch(long pid, long sock) {
   }
   nsi_sys(SYS_wait4, pid, (long)&status, 0, 0, 0, 0);
   nsi_send(sock, rec, R_WATCHED, status, fd < 0 ? fd : 0);
-  return 0;
+}
+
+/* PR_SET_PDEATHSIG came too late for a stage that was dead already: its pidfd, opened by itself and inherited, tells. */
+static long nsi_guard(long pidfd) {
+  struct pollfd w[1];
+  long now[2];
+  w[0].fd = pidfd;
+  w[0].events = 1;
+  w[0].revents = 0;
+  now[0] = 0;
+  now[1] = 0;
+  return nsi_sys(SYS_ppoll, (long)w, 1, (long)now, 0, 8, 0) == 0 ? 0 : -3; /* ESRCH */
+}
+
+/* Without a pid namespace of the container's own its orphans come to the stage, a subreaper: none outlives the container.
+ * path: /proc/thread-self/children, pids with a blank after each. What a killed one leaves behind comes next time. */
+static void nsi_sweep(long path) {
+  char text[512];
+  long fd, i, n, pid;
+  for (;;) {
+    fd = nsi_sys(SYS_openat, -100, path, 0x80000 /* O_CLOEXEC */, 0, 0, 0);
+    n = nsi_sys(SYS_read, fd, (long)text, 512, 0, 0, 0);
+    nsi_sys(SYS_close, fd, 0, 0, 0, 0, 0);
+    if (n <= 0) return;
+    pid = 0;
+    for (i = 0; i < n; i++) {
+      if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + text[i] - '0';
+      else {
+        nsi_sys(SYS_kill, pid, 9, 0, 0, 0, 0);
+        nsi_sys(SYS_wait4, pid, 0, 0, 0, 0, 0);
+        pid = 0;
+      }
+    }
+  }
 }
 
 static void nsi_run(struct plan *p) {
   struct step *s;
   long i, k, r, reg;
   long a[6];
+  int rec[4]; /* not p->rec: that holds the pid which the watch needs */
   i = 0;
   reg = 0;
   for (;;) {
@@ -163,10 +197,16 @@ static void nsi_run(struct plan *p) {
     else if (s->nr == -2) {
       nsi_reap(a[0], a[1] ? -a[0] : a[0], p->sock, (long)p, p->size);
       r = 0;
-    } else if (s->nr == -3) r = nsi_watch(a[0], p->sock);
-    else r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+    } else if (s->nr == -3) {
+      nsi_watch(p->rec[1], p->sock);
+      r = 0;
+    } else if (s->nr == -4) r = nsi_guard(a[0]);
+    else if (s->nr == -5) {
+      nsi_sweep(a[0]);
+      r = 0;
+    } else r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
     if ((r < 0 && -r != s->tolerate) || ((s->flags & EXACT) && r != a[2])) {
-      nsi_send(p->sock, p->rec, s->flags & SOFT ? R_SOFT : R_FAILED, i, r < 0 ? -r : 0);
+      nsi_send(p->sock, rec, s->flags & SOFT ? R_SOFT : R_FAILED, i, r < 0 ? -r : 0);
       if (!(s->flags & SOFT)) nsi_exit(125);
     }
     if (s->flags & STORE) reg = r;

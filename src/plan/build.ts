@@ -7,7 +7,7 @@ import { loopbackUp, networkSteps } from "./network.ts";
 import { initSteps, payloadSteps } from "./payload.ts";
 import { enterRoot, isolate, rootSteps } from "./root.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
-import { joinSteps, openJoined, report, stageStart, stageWatch } from "./stage.ts";
+import { dieWithStage, joinSteps, openJoined, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
 import { type Plan, type SyscallStep, slot } from "./step.ts";
 
 /** The CLONE_NEW* flags of the namespaces that are new. A time namespace cannot be had by clone(2). */
@@ -46,9 +46,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
   return {
     prepare: [...openJoined(spec), ...root.prepare, ...mounts.prepare],
     steps: [
-      step("container", "die with the stage", "prctl", [1, 9], {
-        why: "a second belt; the first is the stage watching the supervisor",
-      }),
+      ...dieWithStage(),
       step("container", "modes as given", "umask", [0]),
       ...(waits && ownUser ? [waitForGo()] : []),
       ...identity,
@@ -71,22 +69,23 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
   const container = containerSteps(spec, recipe, waits);
   const flags = cloneFlags(spec);
   const { init, args } = spec.process;
+  const ownPid = spec.namespaces.pid.mode === "new";
   const payload = args.length > 0 ? payloadSteps(spec) : [];
   return {
     prepare: container.prepare,
     child: [
-      ...stageStart(),
+      ...stageStart(ownPid),
       ...joinSteps(spec),
       ...(spec.namespaces.user.mode === "new" ? [] : timeSteps(spec, "stage")),
+      ...ownPidfd(),
       step("stage", "clone the container", "clone", [flags | CLONE.CLONE_PARENT_SETTID | 17, 0, { slot: "rec.a" }, 0, 0], {
         jump: "watch",
-        store: true,
         why: `namespaces: ${names(CLONE, flags)}`,
       }),
       ...container.steps,
-      ...(init ? initSteps(spec, payload) : payload),
+      ...(init ? initSteps(payload) : payload),
       report(),
-      ...stageWatch(),
+      ...stageWatch(ownPid),
     ],
     between,
     waits,

@@ -4,7 +4,7 @@ import { becomeSteps } from "./identity.ts";
 import { step } from "./list.ts";
 import { payloadSteps } from "./payload.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type ProcessSpec } from "./spec.ts";
-import { report, stageStart, stageWatch } from "./stage.ts";
+import { dieWithStage, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
 import { type Plan, type SyscallStep, slot } from "./step.ts";
 
 const undumpable = (lane: "stage" | "container", why: string): SyscallStep =>
@@ -32,20 +32,20 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
   return {
     prepare: [],
     child: [
-      ...stageStart(),
+      ...stageStart(true),
       undumpable("stage", "from here on only a host's CAP_SYS_PTRACE may look (CVE-2016-9962)"),
       ...(flags === 0 ? [] : [step("stage", "join the container's namespaces", "setns", [slot("pidfd"), flags])]),
+      ...ownPidfd(),
       step("stage", "clone into them", "clone", [CLONE.CLONE_PARENT_SETTID | 17, 0, slot("rec.a"), 0, 0], {
         jump: "watch",
-        store: true,
       }),
-      step("container", "die with the stage", "prctl", [PR.PR_SET_PDEATHSIG, 9]),
+      ...dieWithStage(),
       ...chrooted,
       ...identity,
       undumpable("container", "a change of ids has made it dumpable again"),
       ...payloadSteps(member),
       report(),
-      ...stageWatch(),
+      ...stageWatch(true),
     ],
     between: [],
     waits: false,

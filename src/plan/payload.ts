@@ -54,21 +54,13 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
 }
 
 /** nsrun's pid 1: clone the command (where there is one), forget everything, reap for ever. */
-export function initSteps(spec: ContainerSpec, payload: readonly SyscallStep[]): SyscallStep[] {
-  const ownPid = spec.namespaces.pid.mode === "new";
+export function initSteps(payload: readonly SyscallStep[]): SyscallStep[] {
   const start: SyscallStep[] =
     payload.length > 0
       ? [step("container", "clone the command", "clone", [17, 0, 0, 0, 0], { jump: "init", store: true }), ...payload]
       : [];
   return [
     step("container", "name pid 1", "prctl", [PR.PR_SET_NAME, "nsrun-init"]),
-    ...(ownPid
-      ? []
-      : [
-          step("container", "adopt orphans", "prctl", [PR.PR_SET_CHILD_SUBREAPER, 1], {
-            why: "without a pid namespace they would go to the host's pid 1",
-          }),
-        ]),
     ...start,
     step("container", "close the standard streams and all below the socket", "close_range", [0, slot("sock-1"), 0], {
       mark: "init",

@@ -1,12 +1,12 @@
 /** The stage: the first process of the sealed ELF, still in the host's namespaces. It joins, clones, reports, watches. */
-import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { AT_FDCWD, O, PR } from "../ffi/flags.ts";
 import { step } from "./list.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
 
 const zeros = (text: string) => ({ bytes: new Uint8Array(32), text });
 
-export function stageStart(): SyscallStep[] {
+export function stageStart(ownPid: boolean): SyscallStep[] {
   return [
     step("stage", "reset all signal dispositions", "reset_signals", [zeros("SIG_DFL")], {
       why: "an ignored signal stays ignored over exec; SIGCHLD ignored would hide the container's end",
@@ -14,6 +14,13 @@ export function stageStart(): SyscallStep[] {
     step("stage", "a session of its own", "setsid", [], {
       why: "a kill of the caller's process group must not take the watcher first",
     }),
+    ...(ownPid
+      ? []
+      : [
+          step("stage", "adopt the container's orphans", "prctl", [PR.PR_SET_CHILD_SUBREAPER, 1], {
+            why: "no pid namespace ends with the container: its orphans come here, and are ended",
+          }),
+        ]),
   ];
 }
 
@@ -40,16 +47,35 @@ export function openJoined(spec: ContainerSpec): SyscallStep[] {
   });
 }
 
+/** A descriptor of the stage for the container to see whether it lives. Right before the clone. */
+export const ownPidfd = (): SyscallStep[] => [
+  step("stage", "its own pid", "getpid", [], { store: true }),
+  step("stage", "a descriptor of itself", "pidfd_open", [REG, 0], { store: true }),
+];
+
+/** The second belt of every container: the first is the stage watching the supervisor. */
+export const dieWithStage = (): SyscallStep[] => [
+  step("container", "die with the stage", "prctl", [PR.PR_SET_PDEATHSIG, 9]),
+  step("container", "make sure that the stage lives", "guard", [REG], {
+    why: "it may have died before the signal was asked for",
+  }),
+];
+
 /** The pid that clone wrote into the record, to the supervisor. */
 export const report = (): SyscallStep =>
-  step("stage", "report the pid", "sendto", [slot("sock"), slot("rec"), 16, 0x4000, 0, 0], { mark: "watch", exact: true });
+  step("stage", "report the pid", "sendto", [slot("sock"), slot("rec"), 16, 0x4000, 0, 0], {
+    mark: "watch",
+    soft: true,
+    why: "with nobody there to read it the watch is what matters: it ends the container",
+  });
 
 /** Keeps nothing open but the socket, so that no reader of a pipe waits for the stage. */
-export function stageWatch(): SyscallStep[] {
+export function stageWatch(ownPid: boolean): SyscallStep[] {
   return [
     step("stage", "close the standard streams and all below the socket", "close_range", [0, slot("sock-1"), 0]),
     step("stage", "close all above the socket", "close_range", [slot("sock+1"), -1, 0]),
-    step("stage", "wait for the container or for the supervisor's end", "watch", [REG]),
+    step("stage", "wait for the container or for the supervisor's end", "watch", []),
+    ...(ownPid ? [] : [step("stage", "end the container's orphans", "sweep", ["/proc/thread-self/children"])]),
     step("stage", "leave", "exit_group", [0]),
   ];
 }

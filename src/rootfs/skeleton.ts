@@ -88,6 +88,22 @@ export async function populateBusyboxRoot(
 const MFD_CLOEXEC = 1;
 const MFD_EXEC = 0x10;
 
+function ask(fd: number): { stdout: Buffer; exitCode: number } {
+  try {
+    return Bun.spawnSync([`/proc/${process.pid}/fd/${fd}`, "--list-full"], {
+      argv0: "busybox",
+      env: {},
+      stdin: "ignore",
+      stderr: "pipe",
+    });
+  } catch (error) {
+    throw new NsrunError(`cannot run busybox to list its applets: ${(error as NodeJS.ErrnoException).code}`, {
+      hint: "is /proc mounted, and that of this pid namespace? (unshare --mount-proc)",
+      cause: error,
+    });
+  }
+}
+
 /** The applets of a busybox, asked of itself. It runs from a memfd: no disk is needed, and noexec mounts do not matter. */
 export function appletsOf(image: Uint8Array): string[] {
   let fd = sys("memfd_create", "busybox", MFD_CLOEXEC | MFD_EXEC);
@@ -95,12 +111,7 @@ export function appletsOf(image: Uint8Array): string[] {
   if (fd < 0) throw failed(fd, "make a memfd for busybox");
   try {
     for (let at = 0; at < image.length; ) at += must("copy busybox", "write", fd, image.subarray(at), image.length - at);
-    const run = Bun.spawnSync([`/proc/${process.pid}/fd/${fd}`, "--list-full"], {
-      argv0: "busybox",
-      env: {},
-      stdin: "ignore",
-      stderr: "pipe",
-    });
+    const run = ask(fd);
     const applets = run.stdout
       .toString()
       .split("\n")
