@@ -1,6 +1,6 @@
 /** What the caller may do: found by asking the kernel, not by being root. */
-import { readFileSync, readlinkSync } from "node:fs";
-import { bytes, sys } from "../ffi/syscall.ts";
+import { readLink, readText } from "../ffi/file.ts";
+import { bytes, failed, sys } from "../ffi/syscall.ts";
 import type { IdMap } from "../plan/spec.ts";
 
 export interface Caller {
@@ -25,12 +25,11 @@ function effective(capability: number): boolean {
   return ((data[capability >> 3] ?? 0) & (1 << (capability & 7))) !== 0;
 }
 
+// a process with threads can never leave its user namespace: asked once. Without /proc: no
+let initialUser: boolean | undefined;
 function inInitialUserNamespace(): boolean {
-  try {
-    return readlinkSync("/proc/self/ns/user") === INITIAL_USER;
-  } catch {
-    return false; // no /proc, or a kernel without user namespaces: nobody can be given root by mistake
-  }
+  initialUser ??= readLink("/proc/self/ns/user") === INITIAL_USER;
+  return initialUser;
 }
 
 export function findCaller(): Caller {
@@ -38,9 +37,15 @@ export function findCaller(): Caller {
   return { euid: sys("geteuid"), egid: sys("getegid"), admin, privileged: admin && inInitialUserNamespace() };
 }
 
+function readProc(file: string): string {
+  const text = readText(`/proc/self/${file}`);
+  if (typeof text === "number") throw failed(text, `read /proc/self/${file}`);
+  return text;
+}
+
 /** The ids that exist for us, each mapped to itself: what a user namespace made by root contains. */
 function identity(file: string): IdMap[] {
-  return readFileSync(`/proc/self/${file}`, "utf8")
+  return readProc(file)
     .trim()
     .split("\n")
     .map((line) => line.trim().split(/\s+/).map(Number))
@@ -48,7 +53,7 @@ function identity(file: string): IdMap[] {
 }
 
 /** "deny" in a user namespace whose maps an unprivileged user wrote, and in all below it (user_namespaces(7)). */
-export const setgroupsAllowed = (): boolean => readFileSync("/proc/self/setgroups", "utf8").trim() === "allow";
+export const setgroupsAllowed = (): boolean => readProc("setgroups").trim() === "allow";
 
 /** The maps of a new user namespace. Anybody but root may map one id, his own, to root. */
 export function idMaps(caller: Caller): { uid: IdMap[]; gid: IdMap[]; setgroups: boolean } {

@@ -1,15 +1,12 @@
 /** Where an errno misleads: its likely cause, found by looking, and the remedy. */
-import { readFileSync } from "node:fs";
 import { errnoName } from "../ffi/errno.ts";
+import { readText } from "../ffi/file.ts";
 import { CLONE } from "../ffi/flags.ts";
 import type { SyscallStep } from "../plan/step.ts";
 
 function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return undefined;
-  }
+  const text = readText(path);
+  return typeof text === "number" ? undefined : text.trim();
 }
 
 const LIMITS: readonly (readonly [number, string])[] = [

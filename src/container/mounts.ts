@@ -1,9 +1,10 @@
 /** -v, --tmpfs and --mount as Mounts. */
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
-import { MOUNT_ATTR, MS } from "../ffi/flags.ts";
+import { errnoName } from "../ffi/errno.ts";
+import { absolute } from "../ffi/file.ts";
+import { AT_FDCWD, MOUNT_ATTR, MS, S } from "../ffi/flags.ts";
 import type { Mount, Propagation } from "../plan/spec.ts";
+import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
 
 const PROPAGATIONS = ["private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"];
@@ -51,13 +52,11 @@ function target(path: string, option: string): string {
 }
 
 function bindSource(path: string, option: string): { source: string; file: boolean } {
-  const source = resolve(path);
-  try {
-    return { source, file: !statSync(source).isDirectory() };
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new UsageError(`${option}: ${path}: ${code === "ENOENT" ? "no such file or directory" : `cannot be read (${code})`}`);
-  }
+  const source = absolute(path);
+  const stat = statPath(AT_FDCWD, source);
+  if (typeof stat !== "number") return { source, file: (stat.mode & S.S_IFMT) !== S.S_IFDIR };
+  const code = errnoName(-stat);
+  throw new UsageError(`${option}: ${path}: ${code === "ENOENT" ? "no such file or directory" : `cannot be read (${code})`}`);
 }
 
 function bind(from: string, to: string, words: readonly string[], option: string): Mount {

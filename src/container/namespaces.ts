@@ -1,6 +1,6 @@
 /** --share, --unshare, --join and --net become one use for each namespace. */
-import { readlinkSync } from "node:fs";
 import { UsageError } from "../errors.ts";
+import { readLink } from "../ffi/file.ts";
 import { NAMESPACES, type Namespace, type NamespaceUse } from "../plan/spec.ts";
 import type { ContainerOptions } from "./options.ts";
 
@@ -65,10 +65,7 @@ export function checkJoined(uses: Record<Namespace, NamespaceUse>): void {
   for (const ns of NAMESPACES) {
     const use = uses[ns];
     if (use.mode !== "join" || !use.path.startsWith("/proc/")) continue;
-    try {
-      readlinkSync(use.path);
-    } catch {
+    if (typeof readLink(use.path) === "number")
       throw new UsageError(`cannot join the ${ns} namespace ${use.path}: no such process`);
-    }
   }
 }

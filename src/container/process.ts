@@ -1,8 +1,10 @@
 /** The command's surroundings: environment, user, limits, working directory. */
-import { readFileSync, statSync } from "node:fs";
 import { UsageError } from "../errors.ts";
-import { RLIMIT } from "../ffi/flags.ts";
+import { errnoName } from "../ffi/errno.ts";
+import { readText } from "../ffi/file.ts";
+import { AT_FDCWD, RLIMIT, S } from "../ffi/flags.ts";
 import type { ProcessSpec } from "../plan/spec.ts";
+import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -17,14 +19,14 @@ function assign(env: Map<string, string>, text: string, option: string): void {
 }
 
 function readEnvFile(path: string): string[] {
-  try {
-    // a fifo or a device might never end
-    if (!statSync(path).isFile()) throw new UsageError(`--env-file ${path}: not a regular file`);
-    return readFileSync(path, "utf8").split("\n");
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`--env-file ${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
+  const refuse = (why: string) => new UsageError(`--env-file ${path}: ${why}`);
+  const stat = statPath(AT_FDCWD, path);
+  if (typeof stat === "number") throw refuse(`cannot be read (${errnoName(-stat)})`);
+  // a fifo or a device might never end
+  if ((stat.mode & S.S_IFMT) !== S.S_IFREG) throw refuse("not a regular file");
+  const text = readText(path);
+  if (typeof text === "number") throw refuse(`cannot be read (${errnoName(-text)})`);
+  return text.split("\n");
 }
 
 /** The variables asked for: files first, then -e. */

@@ -1,10 +1,11 @@
 /** Where the root comes from: a directory, an archive, the host, or busybox. */
-import { type Stats, statSync } from "node:fs";
-import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
-import { O } from "../ffi/flags.ts";
+import { errnoName } from "../ffi/errno.ts";
+import { absolute } from "../ffi/file.ts";
+import { AT_FDCWD, O, S } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { RootSpec } from "../plan/spec.ts";
+import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
 
 /** Directories that may be mounted over, in the container's own mount namespace, while a root is built by paths. */
@@ -15,14 +16,13 @@ function anchor(avoid: readonly string[]): string {
   return ANCHORS.find((place) => !hidden(place) && sys("faccessat2", -100, place, 0, 0) === 0) ?? "/mnt";
 }
 
-function rootfsStat(path: string): Stats {
-  try {
-    return statSync(path);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why = code === "ENOENT" || code === "ENOTDIR" ? "no such file or directory" : `cannot be read (${code})`;
-    throw new UsageError(`--rootfs ${path}: ${why}`);
-  }
+/** The file type bits of what the user named. */
+function rootfsType(path: string, given: string): number {
+  const stat = statPath(AT_FDCWD, path);
+  if (typeof stat !== "number") return stat.mode & S.S_IFMT;
+  const code = errnoName(-stat);
+  const why = code === "ENOENT" || code === "ENOTDIR" ? "no such file or directory" : `cannot be read (${code})`;
+  throw new UsageError(`--rootfs ${given}: ${why}`);
 }
 
 /** The directory (or unattached mount) below the root. Slow only when something has to be unpacked. */
@@ -35,11 +35,11 @@ async function lower(options: ContainerOptions): Promise<RootSpec["lower"]> {
   }
   if (rootfs === "host") return "/";
   if (rootfs === "") throw new UsageError("--rootfs: empty path");
-  const path = resolve(rootfs);
-  const stat = rootfsStat(path);
-  if (stat.isDirectory()) return path;
+  const path = absolute(rootfs);
+  const type = rootfsType(path, rootfs);
+  if (type === S.S_IFDIR) return path;
   if (options.rw) throw new UsageError(`--rw needs a directory, and ${rootfs} is none`);
-  if (!stat.isFile()) throw new UsageError(`--rootfs ${rootfs}: neither a directory nor an archive`);
+  if (type !== S.S_IFREG) throw new UsageError(`--rootfs ${rootfs}: neither a directory nor an archive`);
   const { cachedTar } = await import("../rootfs/cache.ts");
   return (await cachedTar(path)).dir;
 }

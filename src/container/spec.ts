@@ -1,5 +1,4 @@
 /** Options become a ContainerSpec: everything checked that can be checked before anything is made. */
-import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { ContainerSpec, NetSpec, ProcessSpec, RootSpec } from "../plan/spec.ts";
@@ -133,7 +132,7 @@ export async function completeSpec(
   const root = ownRoot
     ? await rootSource(
         options,
-        mounts.map((m) => resolve(m.source)),
+        mounts.map((m) => m.source),
       )
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");

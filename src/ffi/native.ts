@@ -1,6 +1,5 @@
 /** Compiles the trampoline when nsrun starts and binds its two functions. Nothing else in nsrun compiles or loads code. */
 import { cc, dlopen, FFIType, linkSymbols, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
-import { closeSync, writeSync } from "node:fs";
 import { NsrunError } from "../errors.ts";
 import { ARCH, type SyscallName, syscallNumber } from "./abi.ts";
 import { type MachineCode, machineCode } from "./machine-code.ts";
@@ -45,12 +44,16 @@ function compile() {
     setenv: { args: ["ptr", "ptr", "i32"], returns: "i32" },
     unsetenv: { args: ["ptr"], returns: "i32" },
     memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+    write: { args: ["i32", "ptr", "u64"], returns: "i64" },
+    close: { args: ["i32"], returns: "i32" },
   }).symbols;
   const name = Buffer.from("BUN_TMPDIR\0");
   const fd = libc.memfd_create(Buffer.from("nsrun-trampoline.c\0"), 1);
   if (fd < 0) throw new NsrunError("cannot create a memfd for the trampoline's source");
   try {
-    writeSync(fd, source);
+    const text = Buffer.from(source);
+    if (Number(libc.write(fd, text, text.length)) !== text.length)
+      throw new NsrunError("cannot write the trampoline's source to memory");
     libc.setenv(name, Buffer.from("/proc\0"), 1);
     const define: Record<string, string> = { PLAN_ADDR: String(PLAN_ADDRESS) };
     for (const call of USED) define[`SYS_${call}`] = String(syscallNumber(call, ARCH));
@@ -61,7 +64,7 @@ function compile() {
       symbols: { nsi_table: { args: ["ptr"], returns: "void" } },
     });
   } finally {
-    closeSync(fd);
+    libc.close(fd);
     if (process.env.BUN_TMPDIR === undefined) libc.unsetenv(name);
     else libc.setenv(name, Buffer.from(`${process.env.BUN_TMPDIR}\0`), 1);
   }

@@ -1,9 +1,7 @@
 /** Where nsrun keeps what it can make again. */
-import { mkdirSync } from "node:fs";
-import { homedir } from "node:os";
-import { resolve } from "node:path";
 import { NsrunError } from "../errors.ts";
 import { errno, errnoName, errnoText } from "../ffi/errno.ts";
+import { absolute } from "../ffi/file.ts";
 import { AT_FDCWD } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { statPath } from "./stat.ts";
@@ -12,11 +10,11 @@ const HINT = "set NSRUN_CACHE to a directory of your own";
 
 /** The cache directory's path, without looking: $NSRUN_CACHE; root: /var/cache/nsrun; $XDG_CACHE_HOME/nsrun; ~/.cache/nsrun. */
 export function cachePath(env: Record<string, string | undefined> = process.env): string {
-  if (env.NSRUN_CACHE) return resolve(env.NSRUN_CACHE);
+  if (env.NSRUN_CACHE) return absolute(env.NSRUN_CACHE);
   if (sys("geteuid") === 0) return "/var/cache/nsrun";
   // the XDG base directory specification: a relative path is invalid and ignored
   if (env.XDG_CACHE_HOME?.startsWith("/")) return `${env.XDG_CACHE_HOME}/nsrun`;
-  return `${env.HOME || homedir()}/.cache/nsrun`;
+  return `${env.HOME || process.getBuiltinModule("node:os").homedir()}/.cache/nsrun`;
 }
 
 /**
@@ -28,7 +26,7 @@ export function cacheDir(env: Record<string, string | undefined> = process.env):
   let stat = statPath(AT_FDCWD, path);
   if (stat === -errno("ENOENT")) {
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      process.getBuiltinModule("node:fs").mkdirSync(path, { recursive: true, mode: 0o700 });
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
       throw new NsrunError(`cannot make the cache directory ${path}: ${code}`, { hint: HINT, cause: error });
