@@ -52,8 +52,10 @@ const result = await Bun.build({
     ...(values.target ? { target: values.target as Bun.Build.CompileTarget } : {}),
     ...(values.runtime ? { executablePath: values.runtime } : {}),
   },
-  minify: true,
+  // not minified: measured 1 ms slower a start with bytecode. Split, so that commander and src/net stay out of the way to run
   bytecode: true,
+  splitting: true,
+  format: "esm",
   plugins: made.flatMap(([filter, contents]) =>
     contents === undefined
       ? []

@@ -1,5 +1,6 @@
 /** The parent's descriptors of one start, by the plan's names for them; and the parent's steps, made one after the other. */
 
+import type { SyscallName } from "../ffi/abi.ts";
 import { bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
 import type { NetVerb } from "../net/verb.ts";
 import type { Arg, NetStep, Plan, Step, SyscallStep } from "../plan/step.ts";
@@ -37,9 +38,7 @@ export class Slots {
   }
 }
 
-function resolveArg(arg: Arg | undefined, slots: Slots): SyscallArg {
-  if (arg === undefined) return 0;
-  if (arg === null || typeof arg !== "object") return arg;
+function resolveArg(arg: Exclude<Arg, number | string | null>, slots: Slots): SyscallArg {
   if ("slot" in arg) return slots.get(arg.slot);
   if ("template" in arg) return arg.template.map((part) => (typeof part === "string" ? part : slots.get(part.slot))).join("");
   if ("bytes" in arg) return stable(arg.bytes);
@@ -66,8 +65,12 @@ function words(list: readonly (number | bigint | string | { slot: string })[], s
 }
 
 function systemCall(step: SyscallStep, slots: Slots): number {
-  const [a, b, c, d, e, f] = step.args.map((arg) => resolveArg(arg, slots));
-  const result = sys(step.call as Parameters<typeof sys>[0], a, b, c, d, e, f);
+  const { args } = step;
+  const at = (i: number): SyscallArg => {
+    const arg = args[i];
+    return typeof arg === "object" && arg !== null ? resolveArg(arg, slots) : (arg ?? 0);
+  };
+  const result = sys(step.call as SyscallName, at(0), at(1), at(2), at(3), at(4), at(5));
   if (typeof step.store === "string" && result >= 0) slots.own(step.store, result);
   return result;
 }

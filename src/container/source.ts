@@ -5,6 +5,7 @@ import { absolute } from "../ffi/file.ts";
 import { AT_FDCWD, O, S } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { RootSpec } from "../plan/spec.ts";
+import { busyboxLower } from "../rootfs/default.ts";
 import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
 
@@ -30,7 +31,6 @@ async function lower(options: ContainerOptions): Promise<RootSpec["lower"]> {
   const { rootfs } = options;
   const say = options.say ?? (() => {});
   if (rootfs === undefined) {
-    const { busyboxLower } = await import("../rootfs/default.ts");
     return busyboxLower(options.busybox, say);
   }
   if (rootfs === "host") return "/";

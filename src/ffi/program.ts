@@ -65,38 +65,43 @@ export interface Binding {
 }
 
 const TWO_32 = 0x1_0000_0000;
-const encoder = new TextEncoder();
 
-/** Memory behind the steps, grown as it is written; what stores something returns its absolute address. */
+/**
+ * Memory behind the steps, grown as it is written; what stores something returns its absolute address. Written for a cold
+ * start, where every call counts and BigInt costs a microsecond: zeros are there already, most other words are small.
+ */
 class Memory {
-  data: Uint8Array;
-  view: DataView;
+  data: Buffer;
+  #ints: Int32Array;
   constructor(
     readonly base: number,
     public used: number,
   ) {
-    this.data = new Uint8Array(new ArrayBuffer(Math.max(16384, used * 2)));
-    this.view = new DataView(this.data.buffer);
+    this.data = Buffer.from(new ArrayBuffer(Math.max(16384, used * 2)));
+    this.#ints = new Int32Array(this.data.buffer);
   }
   #room(length: number): number {
     const at = this.used;
     this.used = (at + length + 7) & ~7;
     if (this.used > this.data.length) {
-      const larger = new Uint8Array(new ArrayBuffer(this.used * 2));
+      const larger = Buffer.from(new ArrayBuffer(this.used * 2));
       larger.set(this.data);
       this.data = larger;
-      this.view = new DataView(larger.buffer);
+      this.#ints = new Int32Array(larger.buffer);
     }
     return at;
   }
-  /** One 64-bit word. In halves: this runs some hundred times in a cold start, where BigInt costs a microsecond each. */
+  /** One 64-bit word at a multiple of 8. */
   word(at: number, value: number | bigint): void {
+    if (value === 0) return;
+    const index = at >> 2;
     if (typeof value === "bigint") {
-      this.view.setBigInt64(at, BigInt.asIntN(64, value), true);
+      this.#ints[index] = Number(BigInt.asIntN(32, value));
+      this.#ints[index + 1] = Number(BigInt.asIntN(32, value >> 32n));
       return;
     }
-    this.view.setInt32(at, value | 0, true);
-    this.view.setInt32(at + 4, Math.floor(value / TWO_32) | 0, true);
+    this.#ints[index] = value | 0;
+    if (value < 0 || value > 0x7fffffff) this.#ints[index + 1] = Math.floor(value / TWO_32) | 0;
   }
   bytes(bytes: Uint8Array): number {
     const at = this.#room(bytes.length);
@@ -106,15 +111,15 @@ class Memory {
   string(text: string): number {
     if (text.includes("\0")) throw new RangeError("a C string cannot hold NUL");
     const at = this.#room(text.length * 3 + 1);
-    const { written } = encoder.encodeInto(text, this.data.subarray(at));
-    this.used = (at + written + 8) & ~7; // what is beyond is still zero
+    this.used = (at + this.data.write(text, at) + 8) & ~7; // what is beyond is still zero
     return this.base + at;
   }
   words(words: Words["words"], slot: Binding["slot"]): number {
-    const values = words.map((word) => {
-      if (typeof word === "string") return this.string(word);
-      return typeof word === "object" ? slot(word.slot) : word;
-    });
+    const values: (number | bigint)[] = [];
+    for (const word of words) {
+      if (typeof word === "string") values.push(this.string(word));
+      else values.push(typeof word === "object" ? slot(word.slot) : word);
+    }
     const at = this.#room(values.length * 8);
     for (let i = 0; i < values.length; i++) this.word(at + i * 8, values[i]!);
     return this.base + at;
@@ -130,15 +135,6 @@ function argument(memory: Memory, arg: RawArg | undefined, slot: Binding["slot"]
   return memory.bytes(arg.bytes);
 }
 
-function flags(step: RawStep): number {
-  let bits = (step.store ? STORE : 0) | (step.soft ? SOFT : 0) | (step.exact ? EXACT : 0);
-  for (let i = 0; i < step.args.length; i++) {
-    const arg = step.args[i];
-    if (typeof arg === "object" && arg !== null && "reg" in arg) bits |= 1 << i;
-  }
-  return bits;
-}
-
 /** The data segment for `steps`. Throws TypeError for a step that no child can make. */
 export function encode(steps: readonly RawStep[], binding: Binding): Uint8Array {
   const marks = new Map<string, number>();
@@ -150,16 +146,22 @@ export function encode(steps: readonly RawStep[], binding: Binding): Uint8Array 
     const at = HEADER + STEP * i;
     const number = LOOPS[step.call as Loop] ?? syscallNumber(step.call as SyscallName, arch);
     memory.word(at, number);
-    for (let k = 0; k < step.args.length; k++) memory.word(at + 8 + k * 8, argument(memory, step.args[k], binding.slot));
+    let flags = (step.store ? STORE : 0) | (step.soft ? SOFT : 0) | (step.exact ? EXACT : 0);
+    for (let k = 0; k < step.args.length; k++) {
+      const arg = step.args[k];
+      if (typeof arg === "number") memory.word(at + 8 + k * 8, arg);
+      else if (typeof arg === "object" && arg !== null && "reg" in arg) flags |= 1 << k;
+      else memory.word(at + 8 + k * 8, argument(memory, arg, binding.slot));
+    }
     const target = step.jump === undefined ? 0 : marks.get(step.jump);
     if (target === undefined) throw new TypeError(`no step is marked ${step.jump}`);
-    memory.word(at + 56, flags(step));
+    memory.word(at + 56, flags);
     memory.word(at + 64, step.tolerate ?? 0);
     memory.word(at + 72, target);
   }
   const size = memory.used;
-  memory.view.setInt32(8, RECORD_PID, true);
+  memory.word(8, RECORD_PID);
   memory.word(0, binding.socket);
   memory.word(24, size);
-  return memory.data.subarray(0, size);
+  return new Uint8Array(memory.data.buffer, 0, size);
 }

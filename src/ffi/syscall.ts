@@ -18,18 +18,17 @@ export const bytes = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array
 export const addressOf = (view: NodeJS.TypedArray): number => (view.byteLength === 0 ? 0 : Number(ptr(view)));
 
 // Strings live here during one call; a path is at most 4096 bytes, so six of them always fit.
-const scratch = new Uint8Array(new ArrayBuffer(65536));
+const scratch = Buffer.from(new ArrayBuffer(65536));
 const scratchBase = Number(ptr(scratch));
-const encoder = new TextEncoder();
 let used = 0;
 
 function stringArg(text: string): number {
   if (text.includes("\0")) throw new RangeError("a C string cannot hold NUL");
   const at = used;
-  const { read, written } = encoder.encodeInto(text, scratch.subarray(at, scratch.length - 1));
-  if (read < text.length) throw new RangeError("argument too long");
-  scratch[at + written] = 0;
-  used = (at + written + 8) & ~7;
+  if (at + text.length * 3 >= scratch.length) throw new RangeError("argument too long");
+  const end = at + scratch.write(text, at);
+  scratch[end] = 0;
+  used = (end + 8) & ~7;
   return scratchBase + at;
 }
 
