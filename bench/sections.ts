@@ -4,15 +4,17 @@ import { interleave, OUT, type Sample, Server } from "./server.ts";
 import { figure, type Row, ratio, type Section } from "./table.ts";
 
 const WARM_UP = 10;
+/** What a lab script does: several containers one after the other. */
+const BURST = 10;
 const BALLAST_MB = "512";
 const worker = (...args: string[]): string[] => [process.execPath, `${import.meta.dir}/worker.ts`, ...args];
 const column = (samples: readonly Sample[] | undefined, at: number): number[] =>
   (samples ?? []).map(({ us }) => us[at] ?? Number.NaN);
 
-async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause: number) {
+async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause: number, burst = 1) {
   try {
-    await interleave(servers, WARM_UP, pause);
-    return await interleave(servers, runs, pause);
+    await interleave(servers, WARM_UP, pause, burst);
+    return await interleave(servers, Math.ceil(runs / Math.max(1, burst - 1)), pause, burst);
   } finally {
     await Promise.all([...servers.values()].map((server) => server.end()));
   }
@@ -45,7 +47,7 @@ export async function inProcess(root: string, runs: number): Promise<Section> {
     ["library, no init, 512 MB heap", worker("no-init", BALLAST_MB)],
   ];
   const servers = new Map(commands.map(([name, argv]) => [name, new Server(name, argv)]));
-  const samples = await measure(servers, runs, 15);
+  const samples = await measure(servers, Math.max(runs, 90), 15, BURST);
   const rows = [...samples].flatMap(([name, list]) => {
     const result = figure(name, column(list, 0));
     return name.startsWith("library") ? [result, figure(`${name}, until closed`, column(list, 1))] : [result];
@@ -66,7 +68,7 @@ export async function vethPair(runs: number): Promise<Section> {
     ["six ip commands", [`${OUT}/veth`, "serve", "--ip"]],
   ];
   const servers = new Map(commands.map(([name, argv]) => [name, new Server(`veth ${name}`, ["unshare", "-n", ...argv])]));
-  const samples = await measure(servers, runs, 60);
+  const samples = await measure(servers, runs, 60, BURST);
   const rows = [...samples].flatMap(([name, list]) => {
     const pair = figure(name, column(list, 0));
     return name === "library" ? [pair, figure("library, with choosing free addresses", column(list, 1))] : [pair];

@@ -55,14 +55,19 @@ export class Server {
   }
 }
 
-/** A round-robin of `rounds` over all servers, so that noise hits all alike. */
-export async function interleave(servers: ReadonlyMap<string, Server>, rounds: number, pause: number) {
+/**
+ * A round-robin of `rounds` over all servers, so that noise hits all alike. In each turn a server makes `burst` operations
+ * in a row; of more than one the first is not counted: it pays for the pause (a sleeping core, cold caches), not for the work.
+ */
+export async function interleave(servers: ReadonlyMap<string, Server>, rounds: number, pause: number, burst = 1) {
   const samples = new Map<string, Sample[]>([...servers.keys()].map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, server] of servers) {
-      const sample = await server.once();
-      if (sample.status !== 0) throw new Error(`${name}: exit code ${sample.status} in round ${round}: ${await server.why()}`);
-      samples.get(name)?.push(sample);
+      for (let turn = 0; turn < burst; turn++) {
+        const sample = await server.once();
+        if (sample.status !== 0) throw new Error(`${name}: exit code ${sample.status} in round ${round}: ${await server.why()}`);
+        if (burst === 1 || turn > 0) samples.get(name)?.push(sample);
+      }
       await Bun.sleep(pause); // the kernel removes network namespaces in the background
     }
   }

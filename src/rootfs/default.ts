@@ -1,5 +1,6 @@
 /** The default root as a lower layer: the cached tree, or, where nothing can be cached, one in memory. */
 import { NsrunError, UsageError } from "../errors.ts";
+import { AT_FDCWD } from "../ffi/flags.ts";
 import { failed, must, sys } from "../ffi/syscall.ts";
 import { busyboxRoot, findBusybox } from "./busybox.ts";
 
@@ -24,10 +25,18 @@ async function memoryRoot(busybox: string | undefined, say: (text: string) => vo
   }
 }
 
+/** What the last search looked at, and what it found: the next container of this process need not look again. */
+let last: { readonly searched: string; readonly dir: string } | undefined;
+
 /** A directory, or the descriptor of an unattached mount. Throws NsrunError. */
 export async function busyboxLower(busybox: string | undefined, say: (text: string) => void): Promise<string | { fd: number }> {
+  const { NSRUN_BUSYBOX, NSRUN_CACHE, PATH } = process.env;
+  const searched = [busybox, NSRUN_BUSYBOX, NSRUN_CACHE, PATH].join("\0");
+  if (last?.searched === searched && sys("faccessat2", AT_FDCWD, last.dir, 0, 0) === 0) return last.dir;
   try {
-    return (await busyboxRoot({ busybox, say })).dir;
+    const { dir } = await busyboxRoot({ busybox, say });
+    last = { searched, dir };
+    return dir;
   } catch (error) {
     // a cache that cannot be written (read-only, full, not ours) is no reason to fail while memory will do
     if (!(error instanceof NsrunError) || error instanceof UsageError || sys("geteuid") !== 0) throw error;
