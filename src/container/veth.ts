@@ -1,7 +1,8 @@
-/** The host's side of --net veth: addresses that nobody else has, a name that carries our mark, and its removal. */
-import { NetlinkError, UsageError } from "../errors.ts";
+/** The host's side of --net veth: addresses that nobody else has, a name that carries our mark, what removes it. */
+import { UsageError } from "../errors.ts";
 import { familyOf, formatAddress, parseAddress } from "../net/cidr.ts";
 import { removeLink } from "../net/link.ts";
+import { encodeMessage } from "../net/message.ts";
 import { hostIfname, ifalias, validateIfname } from "../net/names.ts";
 import { reserveSubnet, type Subnet } from "../net/reserve.ts";
 import { NetlinkSocket } from "../net/socket.ts";
@@ -36,31 +37,23 @@ function gateway(options: ContainerOptions, subnet: Subnet): string | undefined 
   return asked;
 }
 
-/**
- * The kernel removes the pair with the container's namespace, but in the background, some 40 ms later: whoever looks
- * after the run must find nothing, so it is removed by name. Gone already is as good.
- */
-function removePair(hostName: string): void {
-  using socket = NetlinkSocket.open();
-  try {
-    socket.run([removeLink(hostName)]);
-  } catch (error) {
-    if (!(error instanceof NetlinkError && error.code === "ENODEV")) throw error;
-  }
-}
-
 export function vethPlan(options: ContainerOptions, name: string): NetPlan {
   const inside = validateIfname(options.ifname ?? "eth0", "--ifname");
   const subnet = reserveSubnet({ hostIp: options.hostIp, ip: options.ip });
   try {
     const hostName = hostIfname();
     return {
-      net: { mode: "veth", hostName, alias: ifalias(name), name: inside, subnet, gateway: gateway(options, subnet) },
-      driver: new VethDriver(),
-      release: () => {
-        removePair(hostName);
-        subnet[Symbol.dispose]();
+      net: {
+        mode: "veth",
+        hostName,
+        alias: ifalias(name),
+        name: inside,
+        subnet,
+        removal: encodeMessage(removeLink(hostName)),
+        gateway: gateway(options, subnet),
       },
+      driver: new VethDriver(),
+      release: () => subnet[Symbol.dispose](),
     };
   } catch (error) {
     subnet[Symbol.dispose]();

@@ -3,7 +3,7 @@ import { CLONE, names } from "../ffi/flags.ts";
 import { becomeSteps, idMapSteps, timeSteps } from "./identity.ts";
 import { step } from "./list.ts";
 import { mountSteps } from "./mounts.ts";
-import { loopbackUp, networkSteps } from "./network.ts";
+import { loopbackUp, networkSteps, removeLinkSteps } from "./network.ts";
 import { initSteps, payloadSteps } from "./payload.ts";
 import { enterRoot, isolate, rootSteps } from "./root.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
@@ -85,7 +85,7 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
       ...container.steps,
       ...(init ? initSteps(payload) : payload),
       report(),
-      ...stageWatch(ownPid),
+      ...stageWatch(ownPid, removeLinkSteps(spec)),
     ],
     between,
     waits,

@@ -88,6 +88,8 @@ export type NetSpec =
       readonly alias: string;
       readonly name: string;
       readonly subnet: Pick<Subnet, "host" | "container">;
+      /** The rtnetlink message that deletes the host's end, for the stage. */
+      readonly removal: Uint8Array;
       /** undefined: no default route. */
       readonly gateway: string | undefined;
     };

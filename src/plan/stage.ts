@@ -70,12 +70,13 @@ export const report = (): SyscallStep =>
   });
 
 /** Keeps nothing open but the socket, so that no reader of a pipe waits for the stage. */
-export function stageWatch(ownPid: boolean): SyscallStep[] {
+export function stageWatch(ownPid: boolean, cleanUp: readonly SyscallStep[] = []): SyscallStep[] {
   return [
     step("stage", "close the standard streams and all below the socket", "close_range", [0, slot("sock-1"), 0]),
     step("stage", "close all above the socket", "close_range", [slot("sock+1"), -1, 0]),
     step("stage", "wait for the container or for the supervisor's end", "watch", []),
     ...(ownPid ? [] : [step("stage", "end the container's orphans", "sweep", ["/proc/thread-self/children"])]),
+    ...cleanUp,
     step("stage", "leave", "exit_group", [0]),
   ];
 }

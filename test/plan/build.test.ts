@@ -27,6 +27,7 @@ const veth = {
   name: "eth0",
   subnet: { host: cidrOf(Uint8Array.of(10, 0, 0, 1), 24), container: cidrOf(Uint8Array.of(10, 0, 0, 2), 24) },
   gateway: "10.0.0.1",
+  removal: new Uint8Array(40),
 };
 
 const CASES: Record<string, Plan> = {
