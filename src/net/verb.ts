@@ -5,8 +5,8 @@
  */
 import { addAddress } from "./address.ts";
 import { parseAddress, parseCidr } from "./cidr.ts";
-import { findLink, removeLink, setLinkAlias, setLinkDown, setLinkUp } from "./link.ts";
-import type { Message, Request } from "./message.ts";
+import { removeLink, setLinkAlias, setLinkDown, setLinkUp } from "./link.ts";
+import type { Request } from "./message.ts";
 import { addDefaultRoute } from "./route.ts";
 import { addVeth, type VethOptions } from "./veth.ts";
 
@@ -41,8 +41,8 @@ function encode(verb: NetVerb, indexOf: (dev: string) => number): Request[] {
 }
 
 /** The requests for `socket.run`. Throws NetlinkError when a link to be looked up does not exist, UsageError for a bad address. */
-export function toRequests(socket: { get(request: Request): Message }, verb: NetVerb): Request[] {
-  return encode(verb, (dev) => findLink(socket, dev).index);
+export function toRequests(socket: { indexOf(dev: string): number }, verb: NetVerb): Request[] {
+  return encode(verb, (dev) => socket.indexOf(dev));
 }
 
 /** The equivalent `ip` commands, to paste. `netns` replaces the peer's descriptor, which a shell does not have. */

@@ -29,7 +29,7 @@ test("a path to paste in place of the descriptor", () => {
 
 test("only addresses and routes need a look-up", () => {
   const refuse = {
-    get(): never {
+    indexOf(): never {
       throw new Error("asked");
     },
   };
