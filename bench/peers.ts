@@ -56,7 +56,7 @@ export async function open(peer: Peer): Promise<Server | string> {
   if (!path) return `${program} is not installed`;
   const server = serve({ ...peer, argv: [path, ...rest] });
   try {
-    const { status } = await server.once();
+    const { status } = (await server.times(1))[0]!;
     if (status === 0) return server;
     await server.end();
     return `exit code ${status}: ${await server.why()}`;

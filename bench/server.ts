@@ -22,12 +22,16 @@ export class Server {
     this.#chunks = this.#process.stdout[Symbol.asyncIterator]();
   }
 
-  /** Throws when the process has ended; its stderr is in {@link why}. */
-  async once(): Promise<Sample> {
-    this.#process.stdin.write("go\n");
+  /** `count` operations in a row. Throws when the process has ended; its stderr is in {@link why}. */
+  async times(count: number): Promise<Sample[]> {
+    this.#process.stdin.write("go\n".repeat(count));
     await this.#process.stdin.flush();
-    const [status = Number.NaN, ...us] = (await this.#line()).split(" ").map(Number);
-    return { status, us };
+    const samples: Sample[] = [];
+    while (samples.length < count) {
+      const [status = Number.NaN, ...us] = (await this.#line()).split(" ").map(Number);
+      samples.push({ status, us });
+    }
+    return samples;
   }
 
   async #line(): Promise<string> {
@@ -63,11 +67,10 @@ export async function interleave(servers: ReadonlyMap<string, Server>, rounds: n
   const samples = new Map<string, Sample[]>([...servers.keys()].map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, server] of servers) {
-      for (let turn = 0; turn < burst; turn++) {
-        const sample = await server.once();
-        if (sample.status !== 0) throw new Error(`${name}: exit code ${sample.status} in round ${round}: ${await server.why()}`);
-        if (burst === 1 || turn > 0) samples.get(name)?.push(sample);
-      }
+      const turn = await server.times(burst);
+      const bad = turn.find(({ status }) => status !== 0);
+      if (bad) throw new Error(`${name}: exit code ${bad.status} in round ${round}: ${await server.why()}`);
+      samples.get(name)?.push(...(burst === 1 ? turn : turn.slice(1)));
       await Bun.sleep(pause); // the kernel removes network namespaces in the background
     }
   }
