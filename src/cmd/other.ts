@@ -30,6 +30,12 @@ export async function otherCommand(argv: readonly string[]): Promise<number> {
   unpackCommand(top);
   for (const command of [top, ...top.commands]) command.exitOverride().configureOutput({ writeErr: () => {} });
   top.helpCommand("help [command]", "help for a command");
+  const names = top.commands.map((command) => command.name());
+  const asked = argv[0] === "help" ? argv[1] : undefined;
+  if (asked !== undefined && !names.includes(asked)) {
+    const meant = didYouMean(asked, names);
+    throw new UsageError(`no such command: ${asked}`, meant ? { hint: `did you mean ${meant}?` } : {});
+  }
   try {
     await top.parseAsync(argv, { from: "user" });
     return 0;

@@ -1,7 +1,7 @@
 /** A container that shares the caller's pid namespace leaves none of its processes there. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { eventually, marker, NSRUN, needsRoot, skipReason } from "./helpers.ts";
+import { eventually, NSRUN, needsRoot, skipReason } from "./helpers.ts";
 
 const reason = skipReason("orphans of a shared pid namespace", [needsRoot]);
 
