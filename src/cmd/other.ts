@@ -47,14 +47,11 @@ export async function otherCommand(argv: readonly string[]): Promise<number> {
       return 0;
     }
     const word = argv[0] ?? "";
-    const near =
-      error.code === "commander.unknownCommand"
-        ? didYouMean(
-            word,
-            top.commands.map((c) => c.name()),
-          )
-        : undefined;
+    const near = error.code === "commander.unknownCommand" ? didYouMean(word, names) : undefined;
     const hint = near ? `did you mean ${near}?` : `to run a program: nsrun run -- ${argv.join(" ")}`;
-    throw new UsageError(error.message.replace(/^error: /, ""), error.code === "commander.unknownCommand" ? { hint } : {});
+    throw new UsageError(
+      error.message.replace(/^error: | \(Did you mean.*$/g, ""),
+      error.code === "commander.unknownCommand" ? { hint } : {},
+    );
   }
 }

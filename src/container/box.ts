@@ -60,12 +60,15 @@ async function resultOf(process: Supervised, streams: Streams): Promise<RunResul
 function launch({ spec, release, driver }: Complete, streams: Streams, explainRoot: number): Supervised {
   const done = () => {
     if (explainRoot >= 0) sys("close", explainRoot);
+    const lower = spec.root?.lower;
+    if (typeof lower === "object" && !lower.shared) sys("close", lower.fd);
     release();
   };
   try {
     const process = tryRecipes(spec, (plan) => {
       const slots = new Slots(driver);
       stdioSlots(slots, streams);
+      if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
       const explain = (path: string, errno: number) => explainExec(explainRoot, path, errno, spec.mounts);
       return new Supervised({ plan, slots, title: spec.name, explainExec: explain, cleanup: [done] }).start();
     });

@@ -8,6 +8,7 @@ import type { RootSpec } from "../plan/spec.ts";
 import { busyboxLower } from "../rootfs/default.ts";
 import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
+import { chosenRecipe } from "./recipe.ts";
 
 /** Directories that may be mounted over, in the container's own mount namespace, while a root is built by paths. */
 const ANCHORS = ["/mnt", "/srv", "/media", "/opt", "/var/tmp", "/home", "/run", "/tmp"];
@@ -31,7 +32,7 @@ async function lower(options: ContainerOptions): Promise<RootSpec["lower"]> {
   const { rootfs } = options;
   const say = options.say ?? (() => {});
   if (rootfs === undefined) {
-    return busyboxLower(options.busybox, say);
+    return busyboxLower(options.busybox, chosenRecipe() === "detached", say);
   }
   if (rootfs === "host") return "/";
   if (rootfs === "") throw new UsageError("--rootfs: empty path");

@@ -56,7 +56,7 @@ function detachedOverlay(root: RootSpec): SyscallStep[] {
     ...detachedFs(
       "overlay",
       [
-        ["lowerdir+", typeof root.lower === "string" ? slot("lower") : root.lower.fd],
+        ["lowerdir+", slot("lower")],
         ["upperdir", slot("upper")],
         ["workdir", slot("work")],
       ],
@@ -89,8 +89,18 @@ const holdRoot = (): SyscallStep[] => [
 
 const escapeLayer = (path: string): string => path.replace(/[\\:,]/g, "\\$&");
 
-function overlayByPaths(root: RootSpec & { lower: string }, userxattr: boolean): SyscallStep[] {
-  const data = `lowerdir=${escapeLayer(root.lower)},upperdir=u,workdir=w${userxattr ? ",userxattr" : ""}`;
+/** An unattached mount as the lower layer: it gets a name inside the layer's tmpfs, since the overlay wants a path. */
+function lowerByDescriptor(fd: Arg): SyscallStep[] {
+  return [
+    step("container", "mkdir l", "mkdirat", [AT_FDCWD, "l", 0o755]),
+    step("container", "mount the lower layer on it", "move_mount", [fd, "", AT_FDCWD, "l", MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH]),
+  ];
+}
+
+function overlayByPaths(root: RootSpec, userxattr: boolean): SyscallStep[] {
+  const { lower } = root;
+  const byPath = typeof lower === "string";
+  const data = `lowerdir=${byPath ? escapeLayer(lower) : "l"},upperdir=u,workdir=w${userxattr ? ",userxattr" : ""}`;
   const make = (name: string) => step("container", `mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755]);
   return [
     step(
@@ -104,9 +114,16 @@ function overlayByPaths(root: RootSpec & { lower: string }, userxattr: boolean):
     ),
     step("container", "enter it", "chdir", [root.anchor]),
     ...["u", "w", "o", ...MOUNT_POINTS.map((name) => `u/${name}`)].map(make),
-    step("container", `mount the overlay over ${root.lower}`, "mount", ["overlay", "o", "overlay", MS.MS_NODEV, data], {
-      ...(userxattr ? { why: "userxattr: trusted.* attributes need the initial user namespace" } : {}),
-    }),
+    ...(byPath ? [] : lowerByDescriptor(slot("lower"))),
+    step(
+      "container",
+      `mount the overlay over ${byPath ? lower : "the lower layer"}`,
+      "mount",
+      ["overlay", "o", "overlay", MS.MS_NODEV, data],
+      {
+        ...(userxattr ? { why: "userxattr: trusted.* attributes need the initial user namespace" } : {}),
+      },
+    ),
     step("container", "enter the new root", "chdir", ["o"]),
     ...holdRoot(),
   ];
@@ -149,14 +166,12 @@ export function rootSteps(
       ],
     };
   }
-  if (typeof root.lower !== "string") throw new TypeError("a root by paths needs a path");
-  const byPath = root as RootSpec & { lower: string };
   return {
     prepare: [placeholder("root")],
     container:
       root.layer === "bind"
-        ? bindByPaths(byPath)
-        : overlayByPaths(byPath, !spec.privileged || spec.namespaces.user.mode !== "share"),
+        ? bindByPaths(root as RootSpec & { lower: string })
+        : overlayByPaths(root, !spec.privileged || spec.namespaces.user.mode !== "share"),
   };
 }
 

@@ -52,7 +52,7 @@ export interface Mount {
 
 export interface RootSpec {
   /** The directory that becomes (or lies under) `/`, or a descriptor of one that is in no mount namespace. */
-  readonly lower: string | { readonly fd: number };
+  readonly lower: string | { readonly fd: number; readonly shared: boolean };
   /** `overlay`: a throw-away layer on top. `bind`: the directory itself (`--rw`). */
   readonly layer: "overlay" | "bind";
   readonly readOnly: boolean;

@@ -4,10 +4,16 @@ import { AT_FDCWD } from "../ffi/flags.ts";
 import { failed, must, sys } from "../ffi/syscall.ts";
 import { busyboxRoot, findBusybox } from "./busybox.ts";
 
-let inMemory: { readonly fd: number } | undefined;
+/** An unattached mount. A shared one is the process's own and stays; another is the container's, to close after it. */
+export interface Unattached {
+  readonly fd: number;
+  readonly shared: boolean;
+}
 
-/** A pristine tmpfs with the tree, mounted nowhere; one for the whole process, gone with it. */
-async function memoryRoot(busybox: string | undefined, say: (text: string) => void): Promise<{ fd: number }> {
+let inMemory: Unattached | undefined;
+
+/** A pristine tmpfs with the tree, mounted nowhere. */
+async function memoryRoot(busybox: string | undefined, shared: boolean, say: (text: string) => void): Promise<Unattached> {
   const { embeddedApplets } = await import("./embedded.ts");
   const { appletsOf, populateBusyboxRoot } = await import("./skeleton.ts");
   const found = await findBusybox({ busybox, say, fetch: false });
@@ -19,7 +25,7 @@ async function memoryRoot(busybox: string | undefined, say: (text: string) => vo
     if (fd < 0) throw failed(fd, "mount the tmpfs, attached nowhere");
     const image = await Bun.file(found.file).bytes();
     await populateBusyboxRoot(fd, image, (found.origin === "embedded" ? embeddedApplets : undefined) ?? appletsOf(image));
-    return { fd };
+    return { fd, shared };
   } finally {
     sys("close", fs);
   }
@@ -28,8 +34,15 @@ async function memoryRoot(busybox: string | undefined, say: (text: string) => vo
 /** What the last search looked at, and what it found: the next container of this process need not look again. */
 let last: { readonly searched: string; readonly dir: string } | undefined;
 
-/** A directory, or the descriptor of an unattached mount. Throws NsrunError. */
-export async function busyboxLower(busybox: string | undefined, say: (text: string) => void): Promise<string | { fd: number }> {
+/**
+ * A directory, or an unattached mount: with `shared` one for all containers of the process (which needs Linux 6.15: before,
+ * an unattached mount can be attached once, and not be a layer). Throws NsrunError.
+ */
+export async function busyboxLower(
+  busybox: string | undefined,
+  shared: boolean,
+  say: (text: string) => void,
+): Promise<string | Unattached> {
   const { NSRUN_BUSYBOX, NSRUN_CACHE, PATH } = process.env;
   const searched = [busybox, NSRUN_BUSYBOX, NSRUN_CACHE, PATH].join("\0");
   if (last?.searched === searched && sys("faccessat2", AT_FDCWD, last.dir, 0, 0) === 0) return last.dir;
@@ -40,9 +53,12 @@ export async function busyboxLower(busybox: string | undefined, say: (text: stri
   } catch (error) {
     // a cache that cannot be written (read-only, full, not ours) is no reason to fail while memory will do
     if (!(error instanceof NsrunError) || error instanceof UsageError || sys("geteuid") !== 0) throw error;
-    inMemory ??= await memoryRoot(busybox, say).catch(() => {
-      throw error;
-    });
+    const make = () =>
+      memoryRoot(busybox, shared, say).catch(() => {
+        throw error;
+      });
+    if (!shared) return make();
+    inMemory ??= await make();
     return inMemory;
   }
 }
