@@ -1,15 +1,12 @@
-/** run() and container(): the library's two verbs, and plan(), which makes nothing. */
+/** run() and start(): a command in a container of its own; and plan(), which makes nothing. */
 import { NsrunError, UsageError } from "../errors.ts";
 import { SIGNALS } from "../ffi/flags.ts";
-import { failed, sys } from "../ffi/syscall.ts";
+import { sys } from "../ffi/syscall.ts";
 import { buildPlan } from "../plan/build.ts";
-import { buildJoin } from "../plan/join.ts";
-import type { ContainerSpec, ProcessSpec } from "../plan/spec.ts";
 import type { Plan } from "../plan/step.ts";
 import { type Ended, Supervised, type Timings } from "./container.ts";
 import { explainExec } from "./explain.ts";
-import type { ContainerOptions, ExecOptions, RunOptions } from "./options.ts";
-import { overlayEnvironment } from "./process.ts";
+import type { ContainerOptions, RunOptions } from "./options.ts";
 import { chosenRecipe, tryRecipes } from "./recipe.ts";
 import { Slots } from "./slots.ts";
 import { openLower } from "./source.ts";
@@ -47,17 +44,17 @@ export function signalNumber(signal: string | number): number {
   return number;
 }
 
-function stdioSlots(slots: Slots, streams: Streams): void {
+export function stdioSlots(slots: Slots, streams: Streams): void {
   for (const [fd, use] of streams.child.entries()) if (typeof use === "number") slots.set(`stdio.${fd}`, use);
 }
 
-async function resultOf(process: Supervised, streams: Streams): Promise<RunResult> {
+export async function resultOf(process: Supervised, streams: Streams): Promise<RunResult> {
   const ended = await process.ended;
   return { ...ended, ...(await streams.output()), timings: process.timings };
 }
 
 /** Starts `plan` for `spec`; the streams' far ends are closed here. */
-function launch({ spec, release, driver }: Complete, streams: Streams, explainRoot: number): Supervised {
+export function launch({ spec, release, driver }: Complete, streams: Streams, explainRoot: number): Supervised {
   const done = () => {
     if (explainRoot >= 0) sys("close", explainRoot);
     const lower = spec.root?.lower;
@@ -81,7 +78,7 @@ function launch({ spec, release, driver }: Complete, streams: Streams, explainRo
   }
 }
 
-async function complete(args: readonly string[], options: ContainerOptions, streams: Streams) {
+export async function complete(args: readonly string[], options: ContainerOptions, streams: Streams) {
   try {
     return await completeSpec(args, options, streams.child);
   } catch (error) {
@@ -132,98 +129,4 @@ export async function plan(command: readonly string[], options: ContainerOptions
   const { spec, release } = await completeSpec(command, options, ["inherit", "inherit", "inherit"]);
   release();
   return buildPlan(spec, chosenRecipe());
-}
-
-/** A running container whose pid 1 is nsrun's init. `await using box = await container({…})` ends it with its block. */
-export class Container implements AsyncDisposable {
-  readonly #process: Supervised;
-  constructor(
-    process: Supervised,
-    readonly spec: ContainerSpec,
-  ) {
-    this.#process = process;
-  }
-  /** pid 1 as the host sees it: for nsenter, /proc. */
-  get pid(): number {
-    return this.#process.pid;
-  }
-  /** Fulfilled when the container is gone, however it went. */
-  get exited(): Promise<Ended> {
-    return this.#process.ended;
-  }
-
-  /** Runs a command inside. Like `nsenter -t PID -a COMMAND`. */
-  async exec(command: readonly string[] | string, options: ExecOptions = {}): Promise<RunResult> {
-    const args = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
-    if (args.length === 0 || args[0] === "") throw new NsrunError("no command given");
-    const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
-    try {
-      const process = await this.#join(args, options, streams);
-      streams.started();
-      try {
-        return await resultOf(process, streams);
-      } finally {
-        await process.closed;
-      }
-    } catch (error) {
-      streams.close();
-      throw error;
-    }
-  }
-
-  async #join(args: readonly string[], options: ExecOptions, streams: Streams): Promise<Supervised> {
-    const slots = new Slots();
-    const pidfd = sys("pidfd_open", this.pid, 0);
-    if (pidfd < 0) throw failed(pidfd, "join the container", "it has ended");
-    slots.own("pidfd", pidfd);
-    slots.own("root", sys("openat", -100, `/proc/${this.pid}/root`, 0x280000, 0));
-    stdioSlots(slots, streams);
-    const process = await this.#processSpec(args, options, streams);
-    const root = slots.get("root");
-    const explain = (path: string, errno: number) => explainExec(root, path, errno, []);
-    return new Supervised({ plan: buildJoin(this.spec, process), slots, title: this.spec.name, explainExec: explain }).start();
-  }
-
-  async #processSpec(args: readonly string[], options: ExecOptions, streams: Streams): Promise<ProcessSpec> {
-    const base = this.spec.process;
-    let who: { uid: number; gid: number } = base;
-    if (options.user !== undefined) {
-      const { resolveUser } = await import("../rootfs/accounts.ts");
-      const fd = openLower(this.spec.root?.lower ?? "/");
-      try {
-        who = resolveUser(fd, options.user);
-      } finally {
-        if (fd >= 0) sys("close", fd);
-      }
-    }
-    const env = overlayEnvironment(base.env, options);
-    return { ...base, args, env, cwd: options.cwd ?? base.cwd, uid: who.uid, gid: who.gid, init: false, stdio: streams.child };
-  }
-
-  /** Ends the container: SIGKILL to its pid 1, and the kernel ends the rest. */
-  kill(): void {
-    this.#process.kill(SIGNALS.KILL);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.kill();
-    await this.#process.closed;
-  }
-}
-
-/**
- * A container without a command, ready for {@link Container.exec}.
- * @throws NsrunError and its kinds
- */
-export async function container(options: ContainerOptions = {}): Promise<Container> {
-  const streams = new Streams(["ignore", "ignore", "ignore"]);
-  const completed = await complete([], { ...options, init: true }, streams);
-  const process = launch(completed, streams, -1);
-  try {
-    await process.ready;
-  } catch (error) {
-    await process.closed;
-    throw error;
-  }
-  return new Container(process, completed.spec);
 }

@@ -59,7 +59,10 @@ export class Supervised {
   #channel: Socket | undefined;
   #status: number | undefined;
   #watched: number | undefined;
+  /** Of a child's step. */
   #failure: NsrunError | undefined;
+  /** Of what the parent does before "go": often only the echo of a child's failure that is told later. */
+  #parentFailure: NsrunError | undefined;
   readonly #soft: { step: SyscallStep; errno: number }[] = [];
   readonly #began = performance.now();
   readonly #ended = Promise.withResolvers<Ended>();
@@ -74,6 +77,10 @@ export class Supervised {
     this.#closed.promise.catch(() => {});
   }
 
+  /** Our descriptor of the process; -1 when nothing is left of it. */
+  get pidfd(): number {
+    return this.#pidfd;
+  }
   /** How it ended; rejects with the NsrunError of a start that failed. */
   get ended(): Promise<Ended> {
     return this.#ended.promise;
@@ -125,7 +132,7 @@ export class Supervised {
     const { plan } = this.options;
     const step = plan.child[a];
     if (kind === RECORD.pid) this.#born(a);
-    else if (kind === RECORD.failed && step) this.#failure ??= this.#explain(step, b);
+    else if (kind === RECORD.failed && step) this.#failed(step, b);
     else if (kind === RECORD.soft && step) this.#soft.push({ step, errno: b });
     else if (kind === RECORD.ended) this.#status = a;
     else if (kind === RECORD.ready) this.#ready.resolve();
@@ -140,13 +147,17 @@ export class Supervised {
       if (plan.waits) release(plan, slots, this.#socket, pid);
       this.timings.released = this.#now();
     } catch (error) {
-      this.#failure ??= error as NsrunError;
-      this.#channel?.end();
-      sys("shutdown", this.#socket, 2); // the hang-up tells the stage to kill and reap it
+      this.#parentFailure = error as NsrunError;
+      sys("shutdown", this.#socket, 1 /* SHUT_WR */); // the container reads no go and ends; its records still come
     }
     for (const signal of this.#pendingSignals.splice(0)) this.kill(signal);
     // closing mounts takes the kernel's mount lock for an RCU grace period: not while the container mounts
     setTimeout(() => slots.close(), CLOSE_AFTER).unref();
+  }
+
+  #failed(step: SyscallStep, errno: number): void {
+    if (this.#parentFailure && step.call === "read") return; // it waited for a go that we did not give
+    this.#failure ??= this.#explain(step, errno);
   }
 
   #explain(step: SyscallStep, errno: number): NsrunError {
@@ -161,7 +172,8 @@ export class Supervised {
   #finish(watched: number): void {
     this.#watched = watched;
     this.timings.ended = this.#now();
-    if (this.#failure) this.#fail(this.#failure);
+    const failure = this.#failure ?? this.#parentFailure;
+    if (failure) this.#fail(failure);
     else this.#ended.resolve(endedBy(this.#status ?? watched));
   }
 

@@ -11,7 +11,8 @@ import type { ContainerOptions } from "./options.ts";
 import { chosenRecipe } from "./recipe.ts";
 
 /** Directories that may be mounted over, in the container's own mount namespace, while a root is built by paths. */
-const ANCHORS = ["/mnt", "/srv", "/media", "/opt", "/var/tmp", "/home", "/run", "/tmp"];
+// the last ones are for bare roots: the container's programs are static until its own root is there
+const ANCHORS = ["/mnt", "/srv", "/media", "/opt", "/var/tmp", "/home", "/run", "/tmp", "/var", "/lib64", "/lib", "/usr"];
 
 function anchor(avoid: readonly string[]): string {
   const hidden = (place: string) => avoid.some((path) => path === place || path.startsWith(`${place}/`));
