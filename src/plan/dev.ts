@@ -89,7 +89,7 @@ export function devSteps(spec: ContainerSpec): { prepare: SyscallStep[]; contain
         MS_NOSUID | MS_NODEV | MS_NOEXEC,
         "mode=1777,size=65536k",
       ]),
-      ...(ownIpc || spec.privileged
+      ...(ownIpc || (spec.privileged && spec.namespaces.user.mode === "share")
         ? [
             step("container", "mount mqueue on /dev/mqueue", "mount", [
               "mqueue",

@@ -24,9 +24,10 @@ const mountHere = (
 
 function proc(spec: ContainerSpec): SyscallStep[] {
   const find = resolve("proc", "find /proc", true);
-  if (!spec.privileged && spec.namespaces.pid.mode !== "new") {
+  const foreign = !spec.privileged || spec.namespaces.user.mode !== "share";
+  if (foreign && spec.namespaces.pid.mode !== "new") {
     const bind = step("container", "bind the host's /proc", "mount", ["/proc", ".", null, MS.MS_BIND | MS.MS_REC, null], {
-      why: "proc shows a pid namespace; one of the host's can only be bound",
+      why: "proc shows a pid namespace; one that this user namespace does not own can only be bound",
     });
     return [find, step("container", "enter it", "fchdir", [REG]), bind, back()];
   }

@@ -29,6 +29,13 @@ describe.skipIf(reason !== undefined)("--unshare", () => {
     await using held = await hold(["--unshare", "user,time"], WAIT);
     expect(common("self", held.pid)).toEqual([]);
   });
+  test("user, with the pid, net or ipc namespace still the caller's", async () => {
+    for (const ns of ["pid", "net", "ipc"]) {
+      expect(await inside(["--unshare", "user", "--share", ns], "test -e /proc/self/stat && test -d /sys/kernel && id -u")).toBe(
+        "0",
+      );
+    }
+  });
 });
 
 describe.skipIf(reason !== undefined)("--join", () => {
