@@ -72,6 +72,7 @@ const CASES: Record<string, [string[], number, RegExp, RegExp?]> = {
   "a working directory that is relative": [["--cwd", "x", "true"], 125, /absolute/],
   "an unknown limit": [["--ulimit", "bogus=1", "true"], 125, /unknown limit/],
   "a soft limit above the hard one": [["--ulimit", "nofile=9:8", "true"], 125, /above the hard limit/],
+  "an environment file that never ends": [["--env-file", "/dev/full", "true"], 125, /not a regular file/],
   "an environment file that is missing": [["--env-file", "DIR/nope", "true"], 125, /ENOENT/],
   "a variable without a name": [["-e", "=x", "true"], 125, /expected KEY=VALUE/],
   "seconds that are none": [["--boottime", "1.5", "true"], 125, /whole seconds/],

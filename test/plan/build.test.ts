@@ -95,6 +95,10 @@ test("descriptors are closed before the command's working directory is entered",
   }
 });
 
+test("the command begins in a session of its own, so that TIOCSTI cannot reach the caller's terminal", () => {
+  for (const plan of Object.values(CASES)) expect(plan.child.find((step) => step.lane === "payload")?.call).toBe("setsid");
+});
+
 test("a plan is data: it survives JSON", () => {
   for (const plan of Object.values(CASES)) expect(JSON.parse(JSON.stringify(plan)).child.length).toBe(plan.child.length);
 });
