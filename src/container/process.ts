@@ -78,7 +78,8 @@ export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
 
 /** Whole seconds, negative too, for a time namespace. */
 export function seconds(value: number | string | undefined, option: string): number {
-  const text = String(value ?? 0);
+  if (value === undefined) return 0;
+  const text = String(value);
   if (!/^-?[0-9]{1,12}$/.test(text)) throw new UsageError(`${option} ${text}: expected whole seconds`);
   return Number(text);
 }

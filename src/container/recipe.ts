@@ -22,10 +22,30 @@ function cannotDetach(plan: Plan, error: unknown): boolean {
   return step !== undefined && NEW_CALLS.has(step.call);
 }
 
+let last: { readonly spec: ContainerSpec; readonly recipe: Recipe; key?: string; readonly plan: Plan } | undefined;
+
+/** An infinite limit becomes null, which nothing else does. */
+const keyOf = (spec: ContainerSpec, recipe: Recipe): string => `${recipe} ${JSON.stringify(spec)}`;
+
+/**
+ * The plan of `spec`; the last one again when the spec is the same, so that a container started over and over is planned and
+ * encoded once. A veth pair's names and addresses never are the same (and its bigints are no JSON).
+ */
+function planOf(spec: ContainerSpec, recipe: Recipe): Plan {
+  if (spec.net.mode === "veth") return buildPlan(spec, recipe);
+  if (last) {
+    const key = keyOf(spec, recipe);
+    last.key ??= keyOf(last.spec, last.recipe); // only now: the first start of a process is the one that counts
+    if (last.key === key) return last.plan;
+  }
+  last = { spec, recipe, plan: buildPlan(spec, recipe) };
+  return last.plan;
+}
+
 /** `make` with the plan of the best recipe; a step that only newer kernels know sends us to the older one, once. */
 export function tryRecipes<T>(spec: ContainerSpec, make: (plan: Plan) => T): T {
   const recipe = chosenRecipe();
-  const plan = buildPlan(spec, recipe);
+  const plan = planOf(spec, recipe);
   try {
     const made = make(plan);
     known = recipe;
@@ -33,6 +53,6 @@ export function tryRecipes<T>(spec: ContainerSpec, make: (plan: Plan) => T): T {
   } catch (error) {
     if (recipe !== "detached" || known !== undefined || !cannotDetach(plan, error)) throw error;
     known = "paths";
-    return make(buildPlan(spec, "paths"));
+    return make(planOf(spec, "paths"));
   }
 }

@@ -113,7 +113,7 @@ export async function completeSpec(
   const caller = findCaller();
   const uses = namespaceUses(options, caller.admin);
   checkJoined(uses);
-  const name = checkName(options.name ?? "nsrun");
+  const name = options.name === undefined ? "nsrun" : checkName(options.name);
   // what the parent may mount for the container: only in the same user namespace, or as root in its child
   const privileged = caller.privileged && uses.user.mode !== "join";
   const ownRoot = uses.mnt.mode === "new";
@@ -122,7 +122,7 @@ export async function completeSpec(
   const ownUts = uses.uts.mode === "new";
   if (!ownUts && (options.hostname || options.domainname))
     throw new UsageError("--hostname needs a uts namespace of the container's own");
-  const hostname = ownUts ? hostName(options.hostname ?? name, "--hostname") : "";
+  const hostname = ownUts ? (options.hostname === undefined ? name : hostName(options.hostname, "--hostname")) : "";
   const domainname = options.domainname === undefined ? undefined : hostName(options.domainname, "--domainname");
   const cwd = workingDirectory(options, ownRoot);
   const rlimits = limits(options);

@@ -1,34 +1,22 @@
 /** A plan becomes processes: prepare, encode, start the sealed ELF, then what the parent does until "go". */
 
 import { elfImage } from "../ffi/image.ts";
-import { native, PLAN_ADDRESS } from "../ffi/native.ts";
-import { encode, type RawStep, RECORD_AT } from "../ffi/program.ts";
+import { native, PLAN_ADDRESS, PLAN_OFFSET } from "../ffi/native.ts";
+import { assemble, link, type Program, type RawStep, RECORD_AT, SOCKET_SLOT } from "../ffi/program.ts";
 import { bytes, sys } from "../ffi/syscall.ts";
 import { sealedFile, vexec } from "../ffi/vexec.ts";
-import type { Plan, SyscallStep } from "../plan/step.ts";
+import type { Plan } from "../plan/step.ts";
 import { socketPair } from "./channel.ts";
 import { runParent, type Slots } from "./slots.ts";
 
-/** Names that encode.ts resolves from the socket's number rather than from a descriptor of ours. */
+/** Names that stand for the socket's number or an address rather than for a descriptor of the plan. */
 function special(name: string, socket: number): number | undefined {
-  if (name === "sock") return socket;
+  if (name === SOCKET_SLOT) return socket;
   if (name === "sock-1") return socket - 1;
   if (name === "sock+1") return socket + 1;
   if (name === "rec") return PLAN_ADDRESS + RECORD_AT;
   if (name === "rec.a") return PLAN_ADDRESS + RECORD_AT + 4;
   return undefined;
-}
-
-/** The slots that the child's steps name: exactly these descriptors survive the exec. */
-function inherited(steps: readonly SyscallStep[], slots: Slots, socket: number): number[] {
-  const numbers = new Set([socket]);
-  for (const step of steps) {
-    for (const arg of step.args) {
-      if (typeof arg !== "object" || arg === null || !("slot" in arg)) continue;
-      if (special(arg.slot, socket) === undefined) numbers.add(slots.get(arg.slot));
-    }
-  }
-  return [...numbers];
 }
 
 /** The child's list as the encoder takes it: no templates, and a stored result is the register's. */
@@ -66,16 +54,42 @@ function wantChildren(): void {
   if (action[0] === SIG_IGN) sys("rt_sigaction", SIGCHLD, bytes(32), null, 8);
 }
 
+interface Image {
+  /** The whole ELF, linked anew for each start. */
+  readonly file: Uint8Array<ArrayBuffer>;
+  readonly program: Program;
+}
+
+/** What was made of a plan's child: a plan that is started again (see recipe.ts) is only linked again. */
+const images = new WeakMap<Plan, Image>();
+
+function imageOf(plan: Plan): Image {
+  let image = images.get(plan);
+  if (!image) {
+    const program = assemble(childSteps(plan), PLAN_ADDRESS);
+    image = { file: elfImage(native().code, program.data), program };
+    images.set(plan, image);
+  }
+  return image;
+}
+
+/** The descriptors that the child's steps name: exactly these survive the exec. */
+function inherited({ holes }: Program, slots: Slots, socket: number): Set<number> {
+  const numbers = new Set([socket]);
+  for (const [, name] of holes) if (special(name, socket) === undefined) numbers.add(slots.get(name));
+  return numbers;
+}
+
 /** Encodes the child's steps and starts them. Blocks the JS thread until the exec is done (about 0.1 ms). */
 export function startStage(plan: Plan, slots: Slots, title: string): StartedStage {
   wantChildren();
   const { ours, theirs } = socketPair();
   let file = -1;
   try {
-    const lookup = (name: string) => special(name, theirs) ?? slots.get(name);
-    const segment = encode(childSteps(plan), { address: PLAN_ADDRESS, socket: theirs, slot: lookup });
-    file = sealedFile("nsrun", elfImage(native().code, segment));
-    const stage = vexec(file, ["nsrun-init", title], inherited(plan.child, slots, theirs));
+    const image = imageOf(plan);
+    link(image.file, PLAN_OFFSET, image.program, (name) => special(name, theirs) ?? slots.get(name));
+    file = sealedFile("nsrun", image.file);
+    const stage = vexec(file, ["nsrun-init", title], inherited(image.program, slots, theirs));
     return { stage, socket: ours };
   } catch (error) {
     sys("close", ours);

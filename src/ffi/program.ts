@@ -64,6 +64,16 @@ export interface Binding {
   readonly arch?: Arch;
 }
 
+/** An encoded program with its slots still open: the same plan is encoded once and linked for each start. */
+export interface Program {
+  readonly data: Uint8Array<ArrayBuffer>;
+  /** Offsets of 64-bit words, and the slots whose numbers belong there: what a linker calls relocations. */
+  readonly holes: readonly (readonly [at: number, slot: string])[];
+}
+
+/** The slot of the header's first word. */
+export const SOCKET_SLOT = "sock";
+
 const TWO_32 = 0x1_0000_0000;
 
 /**
@@ -71,7 +81,8 @@ const TWO_32 = 0x1_0000_0000;
  * start, where every call counts and BigInt costs a microsecond: zeros are there already, most other words are small.
  */
 class Memory {
-  data: Buffer;
+  data: Buffer<ArrayBuffer>;
+  readonly holes: [number, string][] = [];
   #ints: Int32Array;
   constructor(
     readonly base: number,
@@ -114,33 +125,34 @@ class Memory {
     this.used = (at + this.data.write(text, at) + 8) & ~7; // what is beyond is still zero
     return this.base + at;
   }
-  words(words: Words["words"], slot: Binding["slot"]): number {
-    const values: (number | bigint)[] = [];
-    for (const word of words) {
-      if (typeof word === "string") values.push(this.string(word));
-      else values.push(typeof word === "object" ? slot(word.slot) : word);
-    }
+  words(words: Words["words"]): number {
+    const values: (number | bigint | Slot)[] = [];
+    for (const word of words) values.push(typeof word === "string" ? this.string(word) : word);
     const at = this.#room(values.length * 8);
-    for (let i = 0; i < values.length; i++) this.word(at + i * 8, values[i]!);
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      if (typeof value === "object") this.holes.push([at + i * 8, value.slot]);
+      else this.word(at + i * 8, value);
+    }
     return this.base + at;
   }
 }
 
-function argument(memory: Memory, arg: RawArg | undefined, slot: Binding["slot"]): number {
-  if (typeof arg === "number") return arg;
+/** The word for an argument that is neither a number nor the register; a slot leaves a hole at `at`. */
+function argument(memory: Memory, at: number, arg: Exclude<RawArg, number | Register>): number {
   if (typeof arg === "string") return memory.string(arg);
-  if (arg === null || arg === undefined || "reg" in arg) return 0;
-  if ("slot" in arg) return slot(arg.slot);
-  if ("words" in arg) return memory.words(arg.words, slot);
-  return memory.bytes(arg.bytes);
+  if (arg === null) return 0;
+  if ("words" in arg) return memory.words(arg.words);
+  if ("bytes" in arg) return memory.bytes(arg.bytes);
+  memory.holes.push([at, arg.slot]);
+  return 0;
 }
 
-/** The data segment for `steps`. Throws TypeError for a step that no child can make. */
-export function encode(steps: readonly RawStep[], binding: Binding): Uint8Array {
+/** The data segment for `steps`, to lie at `address`. Throws TypeError for a step that no child can make. */
+export function assemble(steps: readonly RawStep[], address: number, arch: Arch = ARCH): Program {
   const marks = new Map<string, number>();
   for (let i = 0; i < steps.length; i++) if (steps[i]!.mark) marks.set(steps[i]!.mark!, i);
-  const memory = new Memory(binding.address, HEADER + STEP * steps.length);
-  const arch = binding.arch ?? ARCH;
+  const memory = new Memory(address, HEADER + STEP * steps.length);
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i]!;
     const at = HEADER + STEP * i;
@@ -148,10 +160,11 @@ export function encode(steps: readonly RawStep[], binding: Binding): Uint8Array 
     memory.word(at, number);
     let flags = (step.store ? STORE : 0) | (step.soft ? SOFT : 0) | (step.exact ? EXACT : 0);
     for (let k = 0; k < step.args.length; k++) {
-      const arg = step.args[k];
-      if (typeof arg === "number") memory.word(at + 8 + k * 8, arg);
+      const arg = step.args[k]!;
+      const place = at + 8 + k * 8;
+      if (typeof arg === "number") memory.word(place, arg);
       else if (typeof arg === "object" && arg !== null && "reg" in arg) flags |= 1 << k;
-      else memory.word(at + 8 + k * 8, argument(memory, arg, binding.slot));
+      else memory.word(place, argument(memory, place, arg));
     }
     const target = step.jump === undefined ? 0 : marks.get(step.jump);
     if (target === undefined) throw new TypeError(`no step is marked ${step.jump}`);
@@ -161,7 +174,20 @@ export function encode(steps: readonly RawStep[], binding: Binding): Uint8Array 
   }
   const size = memory.used;
   memory.word(8, RECORD_PID);
-  memory.word(0, binding.socket);
   memory.word(24, size);
-  return new Uint8Array(memory.data.buffer, 0, size);
+  memory.holes.push([0, SOCKET_SLOT]);
+  return { data: new Uint8Array(memory.data.buffer, 0, size), holes: memory.holes };
+}
+
+/** Fills the holes of a program that begins at `offset` of `image`. Numbers of descriptors and addresses, below 2^31. */
+export function link(image: Uint8Array<ArrayBuffer>, offset: number, { holes }: Program, slot: Binding["slot"]): void {
+  const view = new DataView(image.buffer, image.byteOffset + offset);
+  for (const [at, name] of holes) view.setInt32(at, slot(name), true);
+}
+
+/** {@link assemble} and {@link link} in one, for a program that is used once. */
+export function encode(steps: readonly RawStep[], binding: Binding): Uint8Array {
+  const program = assemble(steps, binding.address, binding.arch);
+  link(program.data, 0, program, (name) => (name === SOCKET_SLOT ? binding.socket : binding.slot(name)));
+  return program.data;
 }

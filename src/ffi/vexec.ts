@@ -77,7 +77,7 @@ const empty = bytes(8);
  * Executes the file `fd` with `argv` and no environment; `inherit` are the descriptors that survive the exec. Returns the
  * pid. All signals are blocked in the new program: it unblocks them when it is ready (a signal in between is not lost).
  */
-export function vexec(fd: number, argv: readonly string[], inherit: readonly number[]): number {
+export function vexec(fd: number, argv: readonly string[], inherit: Iterable<number>): number {
   const args = pointers(argv);
   const view = new DataView(job.buffer);
   for (const [word, value] of [0, 0, fd, addressOf(empty), addressOf(args.array), addressOf(empty)].entries()) {

@@ -122,3 +122,16 @@ export function parseAck(message: Message): Ack {
     offset: readU32(attrs, NLMSGERR_ATTR.OFFS),
   };
 }
+
+/** Whether `bytes` is one acknowledgement without error or comment of the request `seq`: what nearly every answer is. */
+export function isPlainAck(bytes: Uint8Array, length: number, seq: number): boolean {
+  if (length !== NLMSG_HDRLEN + 4 + NLMSG_HDRLEN) return false;
+  const view = viewOf(bytes);
+  return (
+    view.getUint32(0, true) === length &&
+    view.getUint16(4, true) === NLMSG.ERROR &&
+    (view.getUint16(6, true) & NLM_F.ACK_TLVS) === 0 &&
+    view.getUint32(8, true) === seq &&
+    view.getInt32(NLMSG_HDRLEN, true) === 0
+  );
+}

@@ -6,7 +6,7 @@ import { bytes, failed, must, sys } from "../ffi/syscall.ts";
 import { concat, viewOf } from "./attrs.ts";
 import { HINTS, refused } from "./failure.ts";
 import { findLink } from "./link.ts";
-import { encodeMessage, type Message, NLM_F, NLMSG, parseAck, parseMessages, type Request } from "./message.ts";
+import { encodeMessage, isPlainAck, type Message, NLM_F, NLMSG, parseAck, parseMessages, type Request } from "./message.ts";
 import { inNetns } from "./netns.ts";
 
 const AF_NETLINK = 16;
@@ -21,18 +21,23 @@ const MSG_DONTWAIT = 0x40;
 const BATCH = 200;
 /** The kernel fills at most 32 kB a read when it dumps. */
 const RECEIVE = 32768;
+/** Most sends are smaller: their buffer is made once. */
+const SEND = 4096;
 const DUMP_TRIES = 8;
 
 /** linux/sockios.h; struct ifreq of netdevice(7): name, then the index. */
 const SIOCGIFINDEX = 0x8933;
 const ifreq = bytes(40);
 
+// Shared by all sockets: a call fills and empties them without an await.
+const received = bytes(RECEIVE);
+const sent = bytes(SEND);
+const from = bytes(12);
+const fromLength = bytes(4);
+
 /** A socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE). It stays in the network namespace where it was opened. */
 export class NetlinkSocket implements Disposable {
   readonly #fd: Fd;
-  readonly #in = bytes(RECEIVE);
-  readonly #from = bytes(12);
-  readonly #fromLength = bytes(4);
   #seq = 0;
 
   /** Takes over a NETLINK_ROUTE descriptor, such as one that a helper opened in its own namespaces. */
@@ -93,7 +98,9 @@ export class NetlinkSocket implements Disposable {
       const out: Message[] = [];
       let interrupted = false;
       for (let done = false; !done; ) {
-        for (const message of this.#receive(request.label)) {
+        const length = this.#read(request.label);
+        // a copy: the messages outlive the buffer
+        for (const message of parseMessages(received.slice(0, length))) {
           if (message.seq !== seq) continue;
           interrupted ||= (message.flags & NLM_F.DUMP_INTR) !== 0;
           if (message.type === NLMSG.DONE || message.type === NLMSG.ERROR) {
@@ -117,9 +124,9 @@ export class NetlinkSocket implements Disposable {
     const first = this.#seq + 1;
     this.#seq += requests.length;
     const message = concat(requests.map((r, i) => encodeMessage(r, first + i, i === requests.length - 1 ? lastFlags : 0)));
-    const out = bytes(message.length);
+    const out = message.length <= sent.length ? sent : bytes(message.length);
     out.set(message);
-    must(`${requests[0]?.label}: send`, "sendto", this.#fd.number, out, out.length, 0, null, 0);
+    must(`${requests[0]?.label}: send`, "sendto", this.#fd.number, out, message.length, 0, null, 0);
     return this.#seq;
   }
 
@@ -130,7 +137,9 @@ export class NetlinkSocket implements Disposable {
     const out: Message[] = [];
     let error: NetlinkError | undefined;
     for (let done = false; !done; ) {
-      for (const message of this.#receive(requests[0]?.label ?? "")) {
+      const length = this.#read(requests[0]?.label ?? "");
+      if (isPlainAck(received, length, last)) break;
+      for (const message of parseMessages(received.slice(0, length))) {
         const request = requests[message.seq - first];
         if (!request) continue;
         if (message.type !== NLMSG.ERROR) {
@@ -146,19 +155,18 @@ export class NetlinkSocket implements Disposable {
     return out;
   }
 
-  /** One datagram of the kernel's. It is there already, so a missing one is an error (EAGAIN) and not a wait. */
-  #receive(doing: string): Message[] {
+  /** The length of one datagram of the kernel's. It is there already, so a missing one is an error (EAGAIN) and not a wait. */
+  #read(doing: string): number {
     for (;;) {
-      viewOf(this.#fromLength).setUint32(0, this.#from.length, true);
+      viewOf(fromLength).setUint32(0, from.length, true);
       const flags = MSG_TRUNC | MSG_DONTWAIT;
-      const length = sys("recvfrom", this.#fd.number, this.#in, RECEIVE, flags, this.#from, this.#fromLength);
+      const length = sys("recvfrom", this.#fd.number, received, RECEIVE, flags, from, fromLength);
       if (length === -4) continue; // EINTR
       if (length < 0) throw failed(length, `${doing}: read the kernel's answer`, HINTS[errnoName(-length)]);
       if (length > RECEIVE) throw new NsrunError(`${doing}: the kernel's answer has ${length} bytes, room is for ${RECEIVE}`);
       // sockaddr_nl {u16 family, u16 pad, u32 pid, u32 groups}: pid 0 is the kernel, all else is not for us
-      if (viewOf(this.#from).getUint32(4, true) !== 0) continue;
-      // a copy: the messages outlive the buffer
-      return parseMessages(this.#in.slice(0, length));
+      if (viewOf(from).getUint32(4, true) !== 0) continue;
+      return length;
     }
   }
 }

@@ -17,6 +17,13 @@ export interface VethOptions {
   readonly peer: { readonly name: string; readonly netns?: number };
 }
 
+function command(name: string, up: boolean, mtu: number | undefined, peer: VethOptions["peer"]): string {
+  const size = mtu === undefined ? "" : `mtu ${mtu}`;
+  const netns = peer.netns === undefined ? "" : `netns /proc/self/fd/${peer.netns}`;
+  const words = ["ip link add name", name, up ? "up" : "", size, "type veth peer name", peer.name, size, netns];
+  return words.filter((word) => word !== "").join(" ");
+}
+
 /**
  * `ip link add name NAME [mtu N] [up] type veth peer name PEER [mtu N] [netns FILE]`: both ends made where they stay, with their final
  * names. Moving one afterwards costs 20 ms.
@@ -26,19 +33,12 @@ export function addVeth({ name, up = false, mtu, peer }: VethOptions): Request {
   const netnsAttr = peer.netns === undefined ? [] : [attrU32(IFLA.NET_NS_FD, peer.netns)];
   const peerBody = concat([ifinfomsg(), ...mtuAttr, ...netnsAttr, attrString(IFLA.IFNAME, peer.name)]);
   const data = nest(IFLA_INFO_DATA, nest(VETH_INFO_PEER, peerBody));
-  const words = [
-    "ip link add name",
-    name,
-    up ? "up" : "",
-    mtu === undefined ? "" : `mtu ${mtu}`,
-    "type veth peer name",
-    peer.name,
-  ];
-  if (mtu !== undefined) words.push(`mtu ${mtu}`);
-  if (peer.netns !== undefined) words.push(`netns /proc/self/fd/${peer.netns}`);
   return {
     label: `create veth pair ${name} and ${peer.name}`,
-    command: words.filter((word) => word !== "").join(" "),
+    /** Made when somebody looks: this is on the way to a start. */
+    get command() {
+      return command(name, up, mtu, peer);
+    },
     type: RTM.NEWLINK,
     flags: NLM_F.CREATE | NLM_F.EXCL,
     body: concat([

@@ -46,12 +46,18 @@ const NO_LINKS = RESOLVE.RESOLVE_BENEATH | RESOLVE.RESOLVE_NO_SYMLINKS;
 
 /** openat2(root, path) with an O_PATH descriptor in the register. */
 export function resolve(path: string, label: string, strict = false): SyscallStep {
-  const relative = path.replace(/^\/+/, "") || ".";
+  const relative = path.startsWith("/") ? path.slice(1) : path; // no regular expression: the first one costs a start 50 µs
   const flags = O.O_PATH | O.O_CLOEXEC | (strict ? O.O_DIRECTORY : 0);
-  return step("container", label, "openat2", [slot("root"), relative, openHow(flags, strict ? NO_LINKS : IN_ROOT), 24], {
-    store: true,
-    why: strict ? "a link in this place would lead the mount elsewhere" : "links of the root are followed inside it only",
-  });
+  return step(
+    "container",
+    label,
+    "openat2",
+    [slot("root"), relative === "" ? "." : relative, openHow(flags, strict ? NO_LINKS : IN_ROOT), 24],
+    {
+      store: true,
+      why: strict ? "a link in this place would lead the mount elsewhere" : "links of the root are followed inside it only",
+    },
+  );
 }
 
 /** Attaches the detached mount `from` where the register points. */
