@@ -79,6 +79,19 @@ export const RUN_OPTIONS: readonly Option[] = [
   },
   { group: proc, name: "ulimit", value: "NAME=SOFT[:HARD]", many: true, help: "resource limit, as prlimit(1) names it" },
   { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },
+  {
+    group: proc,
+    name: "tty",
+    short: "t",
+    help: "a terminal of the container's own; default: for those of stdin, stdout, stderr that are terminals",
+  },
+  { group: proc, name: "interactive", short: "i", help: "without -t: the caller's streams as they are, terminals too" },
+  {
+    group: proc,
+    name: "stop-timeout",
+    value: "S",
+    help: "seconds from SIGTERM or SIGHUP to SIGKILL for all; default 10",
+  },
   { group: proc, name: "init", negative: true, help: "the command itself is pid 1; nsrun's init does not reap for it" },
 ];
 

@@ -7,8 +7,16 @@ import type { RunOptions } from "../container/options.ts";
 import { UsageError } from "../errors.ts";
 import { fieldOf, type Option, RUN_OPTIONS } from "./options.ts";
 
+/** The library's options, and those of the command line alone. */
+export interface CommandOptions extends Omit<RunOptions, "tty"> {
+  tty?: boolean;
+  interactive?: boolean;
+  /** Seconds. */
+  stopTimeout?: string;
+}
+
 export interface Parsed {
-  readonly options: RunOptions;
+  readonly options: CommandOptions;
   readonly command: readonly string[];
   /** --help or -h was there. */
   readonly help: boolean;
@@ -46,7 +54,7 @@ function find(word: string): { option: Option; inline: string | undefined; negat
   if (!word.startsWith("--")) {
     const option = byShort.get(word[1] ?? "");
     if (!option) throw unknown(word);
-    return { option, inline: word.length > 2 ? word.slice(2).replace(/^=/, "") : undefined, negated: false };
+    return { option, inline: word.length > 2 ? word.slice(word[2] === "=" ? 3 : 2) : undefined, negated: false };
   }
   const at = word.indexOf("=");
   const name = at < 0 ? word.slice(2) : word.slice(2, at);
@@ -58,7 +66,8 @@ function find(word: string): { option: Option; inline: string | undefined; negat
 }
 
 /** Everything before the first word that is no option is ours; nothing after it is. Throws UsageError. */
-export function parseRun(argv: readonly string[]): Parsed {
+export function parseRun(words: readonly string[]): Parsed {
+  let argv = words;
   const fields: Record<string, unknown> = {};
   let at = 0;
   for (; at < argv.length; at++) {
@@ -72,8 +81,10 @@ export function parseRun(argv: readonly string[]): Parsed {
     const { option, inline, negated } = find(word);
     const field = fieldOf(option.name);
     if (option.value === undefined) {
-      if (inline !== undefined) throw new UsageError(`--${option.name} takes no value`);
       fields[field] = !negated;
+      if (inline === undefined) continue;
+      if (word.startsWith("--") || inline === "") throw new UsageError(`--${option.name} takes no value`);
+      argv = argv.with(at--, `-${inline}`); // -it is -i -t
       continue;
     }
     const value = inline ?? argv[++at];
@@ -81,5 +92,5 @@ export function parseRun(argv: readonly string[]): Parsed {
     if (option.many) fields[field] = [...((fields[field] as string[] | undefined) ?? []), value];
     else fields[field] = value;
   }
-  return { options: fields as RunOptions, command: argv.slice(at), help: false };
+  return { options: fields as CommandOptions, command: argv.slice(at), help: false };
 }

@@ -12,6 +12,7 @@ import { Slots } from "./slots.ts";
 import { openLower } from "./source.ts";
 import { type Complete, completeSpec } from "./spec.ts";
 import { Streams } from "./stdio.ts";
+import { Terminal } from "./terminal.ts";
 
 /** What a command left: its exit code (128+n when signal n killed it), the signal's name or null, and its output. */
 export interface RunResult extends Ended {
@@ -31,6 +32,8 @@ export interface Running {
   readonly closed: Promise<void>;
   /** By name ("SIGTERM", "TERM") or number. */
   kill(signal?: string | number): void;
+  /** The caller's, when the container has one of its own: for SIGWINCH, SIGTSTP and SIGCONT. */
+  readonly terminal: Pick<Terminal, "enter" | "leave" | "nudge"> | undefined;
 }
 
 /** "SIGTERM", "TERM" or 15. */
@@ -54,8 +57,14 @@ export async function resultOf(process: Supervised, streams: Streams): Promise<R
 }
 
 /** Starts `plan` for `spec`; the streams' far ends are closed here. */
-export function launch({ spec, release, driver }: Complete, streams: Streams, explainRoot: number): Supervised {
+export function launch(
+  { spec, release, driver }: Complete,
+  streams: Streams,
+  explainRoot: number,
+  terminal?: Terminal,
+): Supervised {
   const done = () => {
+    terminal?.[Symbol.dispose]();
     if (explainRoot >= 0) sys("close", explainRoot);
     const lower = spec.root?.lower;
     if (typeof lower === "object" && !lower.shared) sys("close", lower.fd);
@@ -65,8 +74,10 @@ export function launch({ spec, release, driver }: Complete, streams: Streams, ex
     const process = tryRecipes(spec, (plan) => {
       const slots = new Slots(driver);
       stdioSlots(slots, streams);
+      terminal?.fill(slots);
       if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
       const explain = (path: string, errno: number) => explainExec(explainRoot, path, errno, spec.mounts);
+      terminal?.enter();
       return new Supervised({ plan, slots, title: spec.name, explainExec: explain, cleanup: [done] }).start();
     });
     streams.started();
@@ -78,9 +89,24 @@ export function launch({ spec, release, driver }: Complete, streams: Streams, ex
   }
 }
 
-export async function complete(args: readonly string[], options: ContainerOptions, streams: Streams) {
+export async function complete(
+  args: readonly string[],
+  options: ContainerOptions,
+  streams: Streams,
+  terminal?: Terminal,
+): Promise<Complete> {
   try {
-    return await completeSpec(args, options, streams.child);
+    return await completeSpec(args, options, terminal?.uses ?? streams.child, terminal?.spec);
+  } catch (error) {
+    terminal?.[Symbol.dispose]();
+    streams.close();
+    throw error;
+  }
+}
+
+function openTerminal(mode: RunOptions["tty"], streams: Streams): Terminal | undefined {
+  try {
+    return Terminal.open(mode, streams.child);
   } catch (error) {
     streams.close();
     throw error;
@@ -97,8 +123,9 @@ function endOnAbort(process: Supervised, signal: AbortSignal | undefined): void 
 export async function start(command: readonly string[], options: RunOptions = {}): Promise<Running> {
   if (command.length === 0) throw new NsrunError("no command given");
   const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
-  const completed = await complete(command, options, streams);
-  const process = launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"));
+  const terminal = openTerminal(options.tty, streams);
+  const completed = await complete(command, options, streams, terminal);
+  const process = launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"), terminal);
   const kill = (signal: string | number = "SIGTERM") => process.kill(signalNumber(signal));
   endOnAbort(process, options.signal);
   return {
@@ -108,6 +135,7 @@ export async function start(command: readonly string[], options: RunOptions = {}
     result: resultOf(process, streams),
     closed: process.closed,
     kill,
+    terminal,
   };
 }
 

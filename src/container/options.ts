@@ -71,6 +71,11 @@ export interface RunOptions extends ContainerOptions {
   stdout?: Stdio | undefined;
   /** Default "pipe". */
   stderr?: Stdio | undefined;
+  /**
+   * A pseudo-terminal of the container's own in place of the streams that are "inherit": `true` for all of them, "auto" for those
+   * that are terminals, which are put into raw mode until the end. Default false.
+   */
+  tty?: boolean | "auto" | undefined;
   /** Ends the container when it fires. */
   signal?: AbortSignal | undefined;
 }

@@ -3,7 +3,7 @@
 import type { SyscallName } from "../ffi/abi.ts";
 import { bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
 import type { NetVerb } from "../net/verb.ts";
-import type { Arg, NetStep, Plan, Step, SyscallStep } from "../plan/step.ts";
+import type { Arg, NetStep, Plan, Step, SyscallStep, Words } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
 
 /** Makes the plan's rtnetlink requests. src/net is loaded only by a container that has some. */
@@ -53,11 +53,12 @@ function stable(source: Uint8Array): Uint8Array {
   return copy;
 }
 
-function words(list: readonly (number | bigint | string | { slot: string })[], slots: Slots): Uint8Array {
+function words(list: Words["words"], slots: Slots): Uint8Array {
   const memory = bytes(list.length * 8);
   const view = new DataView(memory.buffer);
   for (const [i, word] of list.entries()) {
-    if (typeof word === "string") throw new TypeError("a pointer in the parent's words");
+    if (typeof word === "string" || (typeof word === "object" && !("slot" in word)))
+      throw new TypeError("a pointer in the parent's words");
     const value = typeof word === "object" ? slots.get(word.slot) : word;
     view.setBigInt64(i * 8, BigInt.asIntN(64, BigInt(value)), true);
   }

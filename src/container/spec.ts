@@ -1,7 +1,7 @@
 /** Options become a ContainerSpec: everything checked that can be checked before anything is made. */
 import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
-import type { ContainerSpec, NetSpec, ProcessSpec, RootSpec } from "../plan/spec.ts";
+import type { ContainerSpec, NetSpec, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
 import { findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
@@ -106,6 +106,7 @@ export async function completeSpec(
   args: readonly string[],
   options: ContainerOptions,
   stdio: ProcessSpec["stdio"],
+  terminal?: TerminalSpec,
 ): Promise<Complete> {
   if (args[0] === "") throw new UsageError("the command is empty");
   refuseNul(args, "the command");
@@ -160,6 +161,7 @@ export async function completeSpec(
       rlimits,
       init: options.init ?? true,
       stdio,
+      terminal,
     },
     privileged,
   };

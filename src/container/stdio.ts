@@ -2,6 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { bytes, failed, must, sys } from "../ffi/syscall.ts";
+import type { StdioUse } from "../plan/spec.ts";
 import type { Stdio } from "./options.ts";
 
 /** pipe2(2) with both ends close-on-exec: read, write. */
@@ -37,7 +38,7 @@ async function collect(fd: number): Promise<Uint8Array> {
 
 export class Streams {
   /** For the plan: "inherit", or the number to put in place. */
-  readonly child: ("inherit" | number)[] = [];
+  readonly child: StdioUse[] = [];
   readonly #theirs: number[] = [];
   readonly #reading: (number | undefined)[] = [];
   #collected: Promise<Uint8Array>[] = [];
@@ -51,7 +52,7 @@ export class Streams {
     for (let fd = this.child.length; fd < 3; fd++) this.child.push(this.#open(fd, uses[fd]!));
   }
 
-  #open(fd: number, use: Stdio): "inherit" | number {
+  #open(fd: number, use: Stdio): StdioUse {
     if (use === "inherit") return use;
     if (typeof use === "number") {
       if (!Number.isInteger(use) || use < 0) throw new UsageError(`not a descriptor: ${use}`);

@@ -2,8 +2,10 @@
 import { cc, dlopen, FFIType, linkSymbols, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { NsrunError } from "../errors.ts";
 import { ARCH, type SyscallName, syscallNumber } from "./abi.ts";
+import end from "./end.c" with { type: "text" };
 import { type MachineCode, machineCode } from "./machine-code.ts";
-import source from "./trampoline.c" with { type: "text" };
+import trampoline from "./trampoline.c" with { type: "text" };
+import watch from "./watch.c" with { type: "text" };
 
 /** Where the plan lies in the ELF: file offset PLAN_OFFSET, address PLAN_ADDRESS (congruent modulo 64 kB pages). */
 export const PLAN_OFFSET = 8192;
@@ -23,6 +25,9 @@ const USED: SyscallName[] = [
   "openat",
   "read",
   "close",
+  "write",
+  "ioctl",
+  "recvmsg",
 ];
 
 interface Native {
@@ -51,7 +56,7 @@ function compile() {
   const fd = libc.memfd_create(Buffer.from("nsrun-trampoline.c\0"), 1);
   if (fd < 0) throw new NsrunError("cannot create a memfd for the trampoline's source");
   try {
-    const text = Buffer.from(source);
+    const text = Buffer.from(trampoline + watch + end);
     if (Number(libc.write(fd, text, text.length)) !== text.length)
       throw new NsrunError("cannot write the trampoline's source to memory");
     libc.setenv(name, Buffer.from("/proc\0"), 1);

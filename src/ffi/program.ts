@@ -9,9 +9,9 @@ export interface Slot {
 export interface Register {
   readonly reg: true;
 }
-/** Memory made of 64-bit words: numbers, slots, strings (as pointers). `text` shows it as strace would. */
+/** Memory made of 64-bit words: numbers, slots, pointers to strings and other memory. `text` shows it as strace would. */
 export interface Words {
-  readonly words: readonly (number | bigint | string | Slot)[];
+  readonly words: readonly (number | bigint | string | Slot | Words | Bytes)[];
   readonly text: string;
 }
 /** Memory given as it is. */
@@ -23,9 +23,10 @@ export type RawArg = number | string | null | Slot | Register | Words | Bytes;
 
 /**
  * What the trampoline does that is no single call: reset all dispositions; be pid 1; watch the container from the stage;
- * make sure that the stage lives; end the orphans of a container without a pid namespace.
+ * make sure that the stage lives; end the orphans of a container without a pid namespace; give the caller's terminal its
+ * former mode back.
  */
-export type Loop = "reset_signals" | "reap" | "watch" | "guard" | "sweep";
+export type Loop = "reset_signals" | "reap" | "watch" | "guard" | "sweep" | "restore_terminal";
 
 /** One raw system call of a child. */
 export interface RawStep {
@@ -47,7 +48,7 @@ export interface RawStep {
 
 const HEADER = 32; // sock, rec[4], size
 const STEP = 80; // nr, a[6], flags, tolerate, jump
-const LOOPS: Record<Loop, number> = { reset_signals: -1, reap: -2, watch: -3, guard: -4, sweep: -5 };
+const LOOPS: Record<Loop, number> = { reset_signals: -1, reap: -2, watch: -3, guard: -4, sweep: -5, restore_terminal: -6 };
 /** The record that the stage sends when clone has put the pid into it. */
 const RECORD_PID = 1;
 /** Where the record and its pid lie, from the start of the segment. */
@@ -125,9 +126,15 @@ class Memory {
     this.used = (at + this.data.write(text, at) + 8) & ~7; // what is beyond is still zero
     return this.base + at;
   }
+  /** What points somewhere is written, and becomes its address. */
+  #pointer(word: Words["words"][number]): number | bigint | Slot {
+    if (typeof word === "string") return this.string(word);
+    if (typeof word !== "object" || "slot" in word) return word;
+    return "words" in word ? this.words(word.words) : this.bytes(word.bytes);
+  }
   words(words: Words["words"]): number {
     const values: (number | bigint | Slot)[] = [];
-    for (const word of words) values.push(typeof word === "string" ? this.string(word) : word);
+    for (const word of words) values.push(this.#pointer(word));
     const at = this.#room(values.length * 8);
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;

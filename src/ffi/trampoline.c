@@ -1,8 +1,8 @@
 /*
  * The trampoline: everything of nsrun that is not TypeScript. No headers, no libc, no data of its own.
  *
- * bun:ffi's cc (TinyCC) compiles it when nsrun starts. The bytes between nsi_begin and nsi_end are position
- * independent and used twice:
+ * bun:ffi's cc (TinyCC) compiles it when nsrun starts. watch.c and end.c follow in the same
+ * text. The bytes between nsi_begin and nsi_end are position independent and used twice:
  *   - in Bun's own process: nsi_sys (one raw system call) and nsi_vexec (start a sealed ELF), bound by native.ts;
  *   - as the text of that ELF (image.ts), whose entry point is nsi_begin and whose data segment is a plan.
  *
@@ -48,7 +48,7 @@ __asm__("nsi_begin:\n .int 0x910003e0,0x1400001e\n"
         " .int 0xf9000120,0xd2800fe0,0xd2800ba8,0xd4000001,0xd65f03c0\n");
 #endif
 
-struct step {          /* layout shared with src/plan/encode.ts */
+struct step {          /* layout shared with src/ffi/program.ts */
   long nr;             /* system call, or one of the loops below */
   long a[6];
   long flags;          /* bits 0-5: argument i is the register; then the bits below */
@@ -65,13 +65,15 @@ struct plan {          /* at PLAN_ADDR in the ELF's data segment */
   long size;           /* bytes of the segment, for munmap */
   struct step steps[1];
 };
-/* record kinds, see src/container/records.ts */
+/* record kinds, see src/container/channel.ts */
 #define R_FAILED 2
 #define R_ENDED 3
 #define R_SOFT 4
 #define R_WATCHED 6
 
 static void nsi_run(struct plan *p);
+static void nsi_watch(long pid, long sock, long terminal); /* watch.c */
+static long nsi_restore(long fd, char *raw, long saved);
 
 void nsi_main(void) { nsi_run((struct plan *)PLAN_ADDR); }
 
@@ -122,33 +124,6 @@ static void nsi_reap(long pid, long to, long sock, long plan, long size) {
 
 struct pollfd { int fd; short events; short revents; };
 
-/* The stage's life: wait for the container's end or for the supervisor's. A hang-up of the socket is the supervisor's
- * death at whatever instant, kill -9 included: the container is killed, reaped, and nothing is left. */
-static void nsi_watch(long pid, long sock) {
-  struct pollfd w[2];
-  int status;
-  int rec[4];
-  long fd;
-  fd = nsi_sys(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
-  if (fd < 0) nsi_sys(SYS_kill, pid, 9, 0, 0, 0, 0);
-  w[0].fd = fd;
-  w[0].events = 1;
-  w[1].fd = sock;
-  w[1].events = 0;
-  while (fd >= 0) {
-    w[0].revents = 0;
-    w[1].revents = 0;
-    if (nsi_sys(SYS_ppoll, (long)w, 2, 0, 0, 8, 0) < 0) continue;
-    if (w[0].revents) break;
-    if (w[1].revents) {
-      nsi_sys(SYS_pidfd_send_signal, fd, 9, 0, 0, 0, 0);
-      w[1].fd = -1;
-    }
-  }
-  nsi_sys(SYS_wait4, pid, (long)&status, 0, 0, 0, 0);
-  nsi_send(sock, rec, R_WATCHED, status, fd < 0 ? fd : 0);
-}
-
 /* PR_SET_PDEATHSIG came too late for a stage that was dead already: its pidfd, opened by itself and inherited, tells. */
 static long nsi_guard(long pidfd) {
   struct pollfd w[1];
@@ -198,13 +173,14 @@ static void nsi_run(struct plan *p) {
       nsi_reap(a[0], a[1] ? -a[0] : a[0], p->sock, (long)p, p->size);
       r = 0;
     } else if (s->nr == -3) {
-      nsi_watch(p->rec[1], p->sock);
+      nsi_watch(p->rec[1], p->sock, a[0]);
       r = 0;
     } else if (s->nr == -4) r = nsi_guard(a[0]);
     else if (s->nr == -5) {
       nsi_sweep(a[0]);
       r = 0;
-    } else r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+    } else if (s->nr == -6) r = nsi_restore(a[0], (char *)a[1], a[2]);
+    else r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
     if ((r < 0 && -r != s->tolerate) || ((s->flags & EXACT) && r != a[2])) {
       nsi_send(p->sock, rec, s->flags & SOFT ? R_SOFT : R_FAILED, i, r < 0 ? -r : 0);
       if (!(s->flags & SOFT)) nsi_exit(125);
@@ -212,13 +188,4 @@ static void nsi_run(struct plan *p) {
     if (s->flags & STORE) reg = r;
     i = s->jump && r > 0 ? s->jump : i + 1;
   }
-}
-
-__asm__("nsi_end:\n");
-
-void nsi_table(long *t) {
-  t[0] = (long)nsi_sys;
-  t[1] = (long)nsi_vexec;
-  t[2] = (long)nsi_begin;
-  t[3] = (long)nsi_end;
 }

@@ -9,6 +9,7 @@ import { enterRoot, isolate, rootSteps } from "./root.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
 import { dieWithStage, joinSteps, openJoined, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
 import { type Plan, type SyscallStep, slot } from "./step.ts";
+import { terminalPrepare, terminalSteps } from "./terminal.ts";
 
 /** The CLONE_NEW* flags of the namespaces that are new. A time namespace cannot be had by clone(2). */
 export function cloneFlags(spec: ContainerSpec): number {
@@ -44,7 +45,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
     ? becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false) // what follows is made by, and so belongs to, root inside
     : [];
   return {
-    prepare: [...openJoined(spec), ...root.prepare, ...mounts.prepare],
+    prepare: [...openJoined(spec), ...root.prepare, ...mounts.prepare, ...terminalPrepare(spec)],
     steps: [
       ...dieWithStage(),
       step("container", "modes as given", "umask", [0]),
@@ -54,6 +55,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
       ...(spec.namespaces.mnt.mode === "new" ? [isolate()] : []),
       ...root.container,
       ...mounts.container,
+      ...terminalSteps(spec),
       ...hostNames(spec),
       ...(spec.namespaces.net.mode === "new" ? loopbackUp() : []),
       ...(waits && !ownUser ? [waitForGo()] : []),
@@ -74,7 +76,7 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
   return {
     prepare: container.prepare,
     child: [
-      ...stageStart(ownPid),
+      ...stageStart(ownPid, spec.process.terminal !== undefined),
       ...joinSteps(spec),
       ...(spec.namespaces.user.mode === "new" ? [] : timeSteps(spec, "stage")),
       ...ownPidfd(),
@@ -85,7 +87,7 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
       ...container.steps,
       ...(init ? initSteps(payload) : payload),
       report(),
-      ...stageWatch(ownPid, removeLinkSteps(spec)),
+      ...stageWatch(ownPid, spec.process.terminal, removeLinkSteps(spec)),
     ],
     between,
     waits,

@@ -20,7 +20,7 @@ export function joinFlags(spec: ContainerSpec): number {
 /** Slot "pidfd": the container's pid 1. Slot "root": its root directory, where that was changed by chroot(2) only. */
 export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
   const flags = joinFlags(spec);
-  const member: ContainerSpec = { ...spec, process };
+  const member: ContainerSpec = { ...spec, process: { ...process, terminal: undefined } };
   const chrooted = spec.root?.chroot
     ? [
         step("container", "go to the container's root", "fchdir", [slot("root")]),
@@ -32,7 +32,7 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
   return {
     prepare: [],
     child: [
-      ...stageStart(true),
+      ...stageStart(true, false),
       undumpable("stage", "from here on only a host's CAP_SYS_PTRACE may look (CVE-2016-9962)"),
       ...(flags === 0 ? [] : [step("stage", "join the container's namespaces", "setns", [slot("pidfd"), flags])]),
       ...ownPidfd(),
@@ -45,7 +45,7 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
       undumpable("container", "a change of ids has made it dumpable again"),
       ...payloadSteps(member),
       report(),
-      ...stageWatch(true),
+      ...stageWatch(true, undefined),
     ],
     between: [],
     waits: false,

@@ -4,6 +4,7 @@ import { becomeSteps, limitSteps } from "./identity.ts";
 import { step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, strings } from "./step.ts";
+import { controllingTerminal } from "./terminal.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -30,13 +31,16 @@ const emptyMask = { bytes: new Uint8Array(8), text: "[]" };
 export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
   const { process } = spec;
   const dup = process.stdio.flatMap((use, fd) =>
-    use === "inherit" ? [] : [step("payload", `descriptor ${fd}`, "dup3", [slot(`stdio.${fd}`), fd, 0])],
+    use === "inherit"
+      ? []
+      : [step("payload", `descriptor ${fd}`, "dup3", [slot(use === "terminal" ? "tty.slave" : `stdio.${fd}`), fd, 0])],
   );
   return [
     step("payload", "a session of its own", "setsid", [], {
       tolerate: 1,
       why: "TIOCSTI cannot reach a terminal of another session",
     }),
+    ...controllingTerminal(spec),
     ...dup,
     ...limitSteps(spec),
     ...becomeSteps("payload", process.uid, process.gid, process.groups, process.setgroups),

@@ -76,8 +76,22 @@ export interface ProcessSpec {
   readonly rlimits: readonly { readonly name: string; readonly resource: number; readonly soft: number; readonly hard: number }[];
   /** nsrun's own pid 1; without it the command itself is pid 1. */
   readonly init: boolean;
-  /** For 0, 1, 2: "inherit", or a descriptor to put there. */
-  readonly stdio: readonly ("inherit" | number)[];
+  /** For 0, 1, 2: "inherit", a descriptor to put there, or the container's own terminal. */
+  readonly stdio: readonly StdioUse[];
+  /** A pseudo-terminal of the container's own; the stage carries its bytes from and to the caller. */
+  readonly terminal: TerminalSpec | undefined;
+}
+
+export type StdioUse = "inherit" | "terminal" | number;
+
+export interface TerminalSpec {
+  /** struct termios (the kernel's, 36 bytes) and struct winsize (8 bytes) that it begins with; undefined: the kernel's defaults. */
+  readonly termios: Uint8Array | undefined;
+  readonly size: Uint8Array;
+  /** It gets the caller's input. */
+  readonly input: boolean;
+  /** The caller's input is a terminal: in raw mode meanwhile, `saved` afterwards. */
+  readonly caller: { readonly raw: Uint8Array; readonly saved: Uint8Array } | undefined;
 }
 
 export type NetSpec =

@@ -1,19 +1,25 @@
 /** The stage: the first process of the sealed ELF, still in the host's namespaces. It joins, clones, reports, watches. */
 import { AT_FDCWD, O, PR } from "../ffi/flags.ts";
 import { step } from "./list.ts";
-import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES } from "./spec.ts";
+import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type TerminalSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
+import { restoreCaller, stageTerminal, watchMode } from "./terminal.ts";
 
 const zeros = (text: string) => ({ bytes: new Uint8Array(32), text });
 
-export function stageStart(ownPid: boolean): SyscallStep[] {
+export function stageStart(ownPid: boolean, terminal: boolean): SyscallStep[] {
   return [
     step("stage", "reset all signal dispositions", "reset_signals", [zeros("SIG_DFL")], {
       why: "an ignored signal stays ignored over exec; SIGCHLD ignored would hide the container's end",
     }),
-    step("stage", "a session of its own", "setsid", [], {
-      why: "a kill of the caller's process group must not take the watcher first",
-    }),
+    // with a terminal the stage stays in the caller's job: only in the foreground may it read, and be stopped like nsrun
+    ...(terminal
+      ? []
+      : [
+          step("stage", "a session of its own", "setsid", [], {
+            why: "a kill of the caller's process group must not take the watcher first",
+          }),
+        ]),
     ...(ownPid
       ? []
       : [
@@ -69,12 +75,18 @@ export const report = (): SyscallStep =>
     why: "with nobody there to read it the watch is what matters: it ends the container",
   });
 
-/** Keeps nothing open but the socket, so that no reader of a pipe waits for the stage. */
-export function stageWatch(ownPid: boolean, cleanUp: readonly SyscallStep[] = []): SyscallStep[] {
+/** Keeps nothing open but the socket and, for a terminal, 0 to 2: no reader of a pipe waits for the stage. */
+export function stageWatch(
+  ownPid: boolean,
+  terminal: TerminalSpec | undefined,
+  cleanUp: readonly SyscallStep[] = [],
+): SyscallStep[] {
   return [
-    step("stage", "close the standard streams and all below the socket", "close_range", [0, slot("sock-1"), 0]),
+    ...stageTerminal(terminal),
+    step("stage", "close all below the socket", "close_range", [terminal ? 3 : 0, slot("sock-1"), 0]),
     step("stage", "close all above the socket", "close_range", [slot("sock+1"), -1, 0]),
-    step("stage", "wait for the container or for the supervisor's end", "watch", []),
+    step("stage", "wait for the container or for the supervisor's end", "watch", [watchMode(terminal)]),
+    ...restoreCaller(terminal),
     ...(ownPid ? [] : [step("stage", "end the container's orphans", "sweep", ["/proc/thread-self/children"])]),
     ...cleanUp,
     step("stage", "leave", "exit_group", [0]),

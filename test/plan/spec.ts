@@ -37,6 +37,7 @@ export function spec(changes: Partial<ContainerSpec> = {}): ContainerSpec {
       rlimits: [],
       init: true,
       stdio: ["inherit", "inherit", "inherit"],
+      terminal: undefined,
     },
     privileged: true,
     ...changes,
