@@ -1,0 +1,67 @@
+/** A terminal that is not ours: tmux draws what nsrun writes, and types what a user would. */
+import { CHECKOUT, eventually, shell } from "./helpers.ts";
+
+let counter = 0;
+
+/** A tmux server of its own with one window, in which /bin/sh runs. It keeps no terminal modes itself, so the program's show. */
+export class Screen implements AsyncDisposable {
+  readonly #socket = `nsrun-test-${process.pid}-${++counter}`;
+
+  static async open(columns = 80, rows = 24): Promise<Screen> {
+    const screen = new Screen();
+    await screen.tmux("-f", "/dev/null", "new-session", "-d", "-x", `${columns}`, "-y", `${rows}`, "env", "PS1=$ ", "sh");
+    await screen.shows(/^\$ /m);
+    return screen;
+  }
+  async tmux(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await shell(["tmux", "-L", this.#socket, ...args], { cwd: CHECKOUT });
+    if (code !== 0) throw new Error(`tmux ${args[0]}: ${stderr}`);
+    return stdout;
+  }
+  /** What is to be seen, with what has scrolled away above it. */
+  async text(): Promise<string> {
+    return await this.tmux("capture-pane", "-p", "-J", "-S", "-2000");
+  }
+  /** The screen as soon as it matches. */
+  async shows(pattern: RegExp, ms = 10000): Promise<string> {
+    let last = "";
+    const end = performance.now() + ms;
+    for (;;) {
+      last = await this.text();
+      if (pattern.test(last)) return last;
+      if (performance.now() > end) throw new Error(`not on the screen: ${pattern}\n${last}`);
+      await Bun.sleep(20);
+    }
+  }
+  /** Types `text` and Enter. */
+  async type(text: string): Promise<void> {
+    await this.tmux("send-keys", "-l", text);
+    await this.keys("Enter");
+  }
+  /** Keys by tmux's names: C-c, C-z, Escape. */
+  async keys(...keys: string[]): Promise<void> {
+    await this.tmux("send-keys", ...keys);
+  }
+  /** Clears what was seen, so that an old line is not taken for a new one. */
+  async clear(): Promise<void> {
+    await this.tmux("send-keys", "-R");
+    await this.tmux("clear-history");
+  }
+  /** Types a command and gives what it printed before the next prompt. */
+  async run(command: string): Promise<string> {
+    const mark = `end${++counter}`;
+    await this.type(`${command}; echo ${mark.slice(0, 3)}''${mark.slice(3)}`);
+    const text = await this.shows(new RegExp(`^${mark}$`, "m"));
+    const lines = text.split("\n");
+    const last = lines.lastIndexOf(mark);
+    const first = lines.findLastIndex((line, i) => i < last && line.includes(`${mark.slice(0, 3)}''`));
+    return lines
+      .slice(first + 1, last)
+      .join("\n")
+      .trim();
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.tmux("kill-server").catch(() => {});
+    await eventually("the end of tmux", () => true);
+  }
+}
