@@ -1,4 +1,5 @@
 /** Whole processes, from vfork to their end: nsrun, its peers, and what an empty Bun program costs. */
+import { chownSync, copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { writeBundle } from "./bundle.ts";
 import { OUT, Server } from "./server.ts";
 import { EMPTY, NSRUN } from "./tools.ts";
@@ -41,6 +42,34 @@ export async function peers(root: string): Promise<Peer[]> {
     bwrap(root),
     { name: "crun run", argv: oci("crun"), setUp: PLAIN_CGROUPS },
     { name: "runc run", argv: oci("runc") },
+  ];
+}
+
+/** Each with a user namespace and a single id; nsrun's file and cache, and the root, lie where that user can look. */
+export function ordinaryUser(root: string): Peer[] {
+  const home = `${OUT}/user`;
+  mkdirSync(`${home}/cache`, { recursive: true });
+  copyFileSync(NSRUN, `${home}/nsrun`);
+  cpSync(root, `${home}/root`, { recursive: true, verbatimSymlinks: true });
+  chownSync(`${home}/cache`, 65534, 65534);
+  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  const { argv } = bwrap(`${home}/root`);
+  return [
+    { name: "nsrun run", argv: [...user, "env", `NSRUN_CACHE=${home}/cache`, `${home}/nsrun`, "run", "--", "true"] },
+    { name: "unshare", argv: [...user, "unshare", "-UrfpmuinC", "-R", `${home}/root`, "--mount-proc", "/bin/true"] },
+    { name: "bwrap", argv: [...user, ...argv.slice(0, 1), "--unshare-user", ...argv.slice(1)] },
+  ];
+}
+
+export const TERMINAL_MB = 20;
+
+/** Lines of 79 letters, copied from a file by a command whose terminal is a new one. */
+export function terminals(): Peer[] {
+  const file = `${OUT}/lines`;
+  writeFileSync(file, `${"x".repeat(79)}\n`.repeat((TERMINAL_MB * 1e6) / 80));
+  return [
+    { name: "nsrun run -t", argv: [NSRUN, "run", "-v", `${file}:/lines:ro`, "-t", "--", "cat", "/lines"] },
+    { name: "script", argv: ["script", "-qc", `cat ${file}`, "/dev/null"] },
   ];
 }
 

@@ -1,7 +1,7 @@
 /** `bun run bench [RUNS]`: nsrun beside its peers and beside C. A table, and bench/out/results.json. Needs root. */
 import { cpus, loadavg, release } from "node:os";
 import { busyboxRoot } from "../src/rootfs/busybox.ts";
-import { inProcess, vethPair, wholeProcesses } from "./sections.ts";
+import { inProcess, rootless, terminal, vethPair, wholeProcesses } from "./sections.ts";
 import { OUT } from "./server.ts";
 import { render, type Section } from "./table.ts";
 import { build, firstLine } from "./tools.ts";
@@ -27,7 +27,13 @@ async function main(runs: number): Promise<void> {
   const about = machine();
   for (const [key, value] of Object.entries(about)) console.log(`${key.padEnd(8)} ${value ?? "not installed"}`);
   const { dir } = await busyboxRoot({ say: console.error });
-  const parts = [() => wholeProcesses(dir, runs), () => inProcess(dir, runs), () => vethPair(runs)];
+  const parts = [
+    () => wholeProcesses(dir, runs),
+    () => rootless(dir, runs),
+    () => inProcess(dir, runs),
+    () => vethPair(runs),
+    () => terminal(runs),
+  ];
   const sections: Section[] = [];
   for (const part of parts) {
     const section = await part();

@@ -1,5 +1,5 @@
 /** The three parts of the bench, each a round-robin over its servers. */
-import { open, peers } from "./peers.ts";
+import { open, ordinaryUser, type Peer, peers, TERMINAL_MB, terminals } from "./peers.ts";
 import { interleave, OUT, type Sample, Server } from "./server.ts";
 import { figure, type Row, ratio, type Section } from "./table.ts";
 
@@ -20,21 +20,37 @@ async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause
   }
 }
 
-export async function wholeProcesses(root: string, runs: number): Promise<Section> {
+/** Those of `list` that can be measured here, in turns. */
+async function inTurns(list: readonly Peer[], runs: number): Promise<Row[]> {
   const servers = new Map<string, Server>();
   const skipped: Row[] = [];
-  for (const peer of await peers(root)) {
+  for (const peer of list) {
     const server = await open(peer);
     if (typeof server === "string") skipped.push({ name: peer.name, skipped: server });
     else servers.set(peer.name, server);
   }
   const samples = await measure(servers, runs, 15);
-  const rows = [...[...samples].map(([name, list]) => figure(name, column(list, 0))), ...skipped];
+  return [...[...samples].map(([name, list]) => figure(name, column(list, 0))), ...skipped];
+}
+
+export async function wholeProcesses(root: string, runs: number): Promise<Section> {
+  const rows = await inTurns(await peers(root), runs);
   const ratios = [
     ...ratio(rows, "nsrun run", "crun run", { most: 1.25 }),
     ...ratio(rows, "nsrun run", "runc run", { most: 0.5 }),
   ];
   return { title: "Whole processes: true in a new container", rows, ratios };
+}
+
+export async function rootless(root: string, runs: number): Promise<Section> {
+  const rows = await inTurns(ordinaryUser(root), runs);
+  return { title: "The same as uid 65534, by setpriv", rows, ratios: ratio(rows, "nsrun run", "bwrap", { most: 4 }) };
+}
+
+export async function terminal(runs: number): Promise<Section> {
+  const rows = await inTurns(terminals(), runs);
+  const ratios = ratio(rows, "nsrun run -t", "script", { most: 2 });
+  return { title: `cat of ${TERMINAL_MB} MB through a terminal`, rows, ratios };
 }
 
 export async function inProcess(root: string, runs: number): Promise<Section> {

@@ -1,11 +1,17 @@
 /** `nsrun run` and bare `nsrun`: parse, start, pass signals on, give back the exit code. */
 import { start } from "../container/box.ts";
+import { findCaller } from "../container/caller.ts";
 import { UsageError } from "../errors.ts";
 import { type CommandOptions, parseRun } from "./parse.ts";
 import { Signals, stopTimeout } from "./signals.ts";
 
-/** The article's full container: its shell is pid 1, its network a pair of addresses. */
-const BARE = { net: "veth", init: false } as const;
+/** The article's full container: its shell is pid 1, its network a pair of addresses, which an ordinary user cannot have. */
+function bareDefaults(options: CommandOptions, say: (text: string) => void): Pick<CommandOptions, "net" | "init"> {
+  const wanted = options.net !== undefined || [options.ip, options.hostIp].some((ip) => ip !== undefined);
+  if (wanted || findCaller().admin) return { net: "veth", init: false };
+  say("without root there is no veth pair: only the loopback (see --net)");
+  return { init: false };
+}
 
 /** -t: all three streams; -i alone: none; neither: those that are terminals. */
 function ttyMode({ tty, interactive }: CommandOptions): boolean | "auto" {
@@ -22,7 +28,8 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
   }
   if (!bare && command.length === 0)
     throw new UsageError("no command given", { hint: "nsrun run [OPTIONS] [--] COMMAND; a shell: nsrun run sh" });
-  const defaults = bare ? BARE : {};
+  const say = (text: string) => void process.stderr.write(`nsrun: ${text}\n`);
+  const defaults = bare ? bareDefaults(options, say) : {};
   const { interactive: _, stopTimeout: timeout, ...rest } = options;
   const signals = new Signals(stopTimeout(timeout)); // before the container starts, so that none is lost in between
   const running = await start(command.length > 0 ? command : ["/bin/sh"], {
@@ -32,7 +39,7 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
     stdout: "inherit",
     stderr: "inherit",
     tty: ttyMode(options),
-    say: (text) => void process.stderr.write(`nsrun: ${text}\n`),
+    say,
   });
   signals.target(running);
   try {
