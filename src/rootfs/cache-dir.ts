@@ -8,10 +8,19 @@ import { statPath } from "./stat.ts";
 
 const HINT = "set NSRUN_CACHE to a directory of your own";
 
-/** The cache directory's path, without looking: $NSRUN_CACHE; root: /var/cache/nsrun; $XDG_CACHE_HOME/nsrun; ~/.cache/nsrun. */
+const SYSTEM = "/var/cache";
+
+/** Root in a user namespace is somebody else outside: /var/cache is not his (it shows the overflow uid). */
+function systemCache(): boolean {
+  if (sys("geteuid") !== 0) return false;
+  const stat = statPath(AT_FDCWD, SYSTEM);
+  return typeof stat === "number" || stat.uid === 0;
+}
+
+/** The cache directory's path: $NSRUN_CACHE; root: /var/cache/nsrun; $XDG_CACHE_HOME/nsrun; ~/.cache/nsrun. */
 export function cachePath(env: Record<string, string | undefined> = process.env): string {
   if (env.NSRUN_CACHE) return absolute(env.NSRUN_CACHE);
-  if (sys("geteuid") === 0) return "/var/cache/nsrun";
+  if (systemCache()) return `${SYSTEM}/nsrun`;
   // the XDG base directory specification: a relative path is invalid and ignored
   if (env.XDG_CACHE_HOME?.startsWith("/")) return `${env.XDG_CACHE_HOME}/nsrun`;
   return `${env.HOME || process.getBuiltinModule("node:os").homedir()}/.cache/nsrun`;

@@ -1,9 +1,9 @@
 /** After every run, good, bad or interrupted: links, mounts, cgroups, /run, /tmp and the processes are as before. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import { COMPILED, hold, marker, NSRUN, needsRoot, shell, skipReason, snapshot, WAIT } from "./helpers.ts";
+import { asRoot, COMPILED, canRun, hold, marker, NSRUN, shell, skipReason, snapshot, WAIT } from "./helpers.ts";
 
-const reason = skipReason("clean-up", [needsRoot]);
+const reason = skipReason("clean-up", [canRun]);
 const PROGRAMS = { "from source": NSRUN, ...(existsSync(COMPILED) ? { compiled: [COMPILED] } : {}) };
 
 const RUNS: Record<string, string[]> = {
@@ -38,7 +38,7 @@ describe.skipIf(reason !== undefined)("everything is as before after", () => {
 
     for (const options of [[], ["--net", "veth"], ["--no-init"]]) {
       for (const signal of ["SIGTERM", "SIGINT", "SIGKILL"] as const)
-        test(`${signal} to nsrun run ${options.join(" ")}, ${how}`, async () => {
+        (options.includes("veth") ? asRoot : test)(`${signal} to nsrun run ${options.join(" ")}, ${how}`, async () => {
           const mark = marker();
           const before = await snapshot(mark);
           const held = await hold(["--name", mark, ...options], WAIT, program);
@@ -53,23 +53,28 @@ describe.skipIf(reason !== undefined)("everything is as before after", () => {
     }
   }
 
-  test("eight at once with veth pairs, each with addresses of its own", async () => {
-    const before = await snapshot();
-    {
-      await using all = new AsyncDisposableStack();
-      const script = `ip -o -4 addr show eth0; ${WAIT}`;
-      const held = await Promise.all(Array.from({ length: 8 }, () => hold(["--net", "veth"], script)));
-      for (const one of held) all.use(one);
-      const addresses = await Promise.all(
-        held.map(
-          async (one) => (await shell(["nsenter", "-t", String(one.pid), "-n", "ip", "-j", "-4", "addr", "show", "eth0"])).stdout,
-        ),
-      );
-      expect(new Set(addresses.map((text) => /"local":"([^"]+)"/.exec(text)?.[1])).size).toBe(8);
-      for (const one of held) one.child.stdin.end();
-      await Promise.all(held.map((one) => one.child.exited));
-    }
-    expect(await snapshot()).toEqual(before);
-    expect(readdirSync("/run").filter((name) => name.includes("nsrun"))).toEqual([]);
-  }, 60_000);
+  asRoot(
+    "eight at once with veth pairs, each with addresses of its own",
+    async () => {
+      const before = await snapshot();
+      {
+        await using all = new AsyncDisposableStack();
+        const script = `ip -o -4 addr show eth0; ${WAIT}`;
+        const held = await Promise.all(Array.from({ length: 8 }, () => hold(["--net", "veth"], script)));
+        for (const one of held) all.use(one);
+        const addresses = await Promise.all(
+          held.map(
+            async (one) =>
+              (await shell(["nsenter", "-t", String(one.pid), "-n", "ip", "-j", "-4", "addr", "show", "eth0"])).stdout,
+          ),
+        );
+        expect(new Set(addresses.map((text) => /"local":"([^"]+)"/.exec(text)?.[1])).size).toBe(8);
+        for (const one of held) one.child.stdin.end();
+        await Promise.all(held.map((one) => one.child.exited));
+      }
+      expect(await snapshot()).toEqual(before);
+      expect(readdirSync("/run").filter((name) => name.includes("nsrun"))).toEqual([]);
+    },
+    60_000,
+  );
 });

@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import {
+  asRoot,
+  canRun,
   MAIN,
   NSRUN,
-  needsRoot,
   nsrun,
   shell,
   skipReason,
@@ -15,7 +16,7 @@ import {
   works,
 } from "./helpers.ts";
 
-const reason = skipReason("errors of nsrun run", [needsRoot]);
+const reason = skipReason("errors of nsrun run", [canRun]);
 let dir: Temporary;
 let before: Awaited<ReturnType<typeof snapshot>>;
 
@@ -117,7 +118,7 @@ function expectLines(stderr: string, first: RegExp, hint?: RegExp): void {
 
 describe.skipIf(reason !== undefined)("input that is wrong", () => {
   for (const [name, [args, exit, first, hint]] of Object.entries(CASES))
-    test(name, async () => {
+    (args[1] === "veth" ? asRoot : test)(name, async () => {
       const { code, stdout, stderr } = await nsrun(args.map((arg) => arg.replace("DIR", dir.path)));
       expectLines(stderr, first, hint);
       expect({ code, stdout }).toEqual({ code: exit, stdout: "" });
@@ -139,13 +140,13 @@ describe.skipIf(reason !== undefined)("surroundings that are wrong", () => {
       });
     }
   });
-  test("a full disk for the cache: the root is made in memory", async () => {
+  asRoot("a full disk for the cache: the root is made in memory", async () => {
     const full = dir.file("full");
     mkdirSync(full);
     const script = `mount -t tmpfs -o size=16k,mode=700 t ${full}; NSRUN_CACHE=${full} ${tool} run -- echo works; find ${full} -mindepth 1 | head -3`;
     expect(await shell(["unshare", "-m", "sh", "-c", script])).toEqual({ code: 0, stdout: "works\n", stderr: "" });
   });
-  test("a full disk while an archive is unpacked: one line, and no half entry is left", async () => {
+  asRoot("a full disk while an archive is unpacked: one line, and no half entry is left", async () => {
     const full = dir.file("full2");
     mkdirSync(full);
     await sh(`tar c -C ${dir.file("linked")} bin >${dir.file("good.tar")}`);
@@ -171,7 +172,7 @@ describe.skipIf(reason !== undefined)("surroundings that are wrong", () => {
   });
 });
 
-const noUserns = skipReason("namespaces forbidden", [needsRoot, [works("unshare", "-Ur", "true"), "no user namespaces here"]]);
+const noUserns = skipReason("namespaces forbidden", [canRun, [works("unshare", "-Ur", "true"), "no user namespaces here"]]);
 
 describe.skipIf(noUserns !== undefined)("namespaces forbidden inside a user namespace", () => {
   for (const ns of ["net", "pid", "mnt", "uts", "ipc", "cgroup"])

@@ -1,9 +1,10 @@
 /** What the live tests share: starting nsrun from outside, witnesses other than nsrun, and temporary places that go away. */
+import { test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { chmod, copyFile, mkdir, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NAMESPACES } from "../../src/index.ts";
+import { NAMESPACES, type Namespace } from "../../src/index.ts";
 
 export const CHECKOUT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 export const MAIN = join(CHECKOUT, "src/cmd/main.ts");
@@ -26,6 +27,12 @@ export function skipReason(what: string, needs: readonly (readonly [boolean, str
 }
 
 export const needsRoot = [isRoot, "not root"] as const;
+/** As root, or in a user namespace: the suite runs as both (test/run.sh). */
+export const canRun = [isRoot || works("unshare", "-Ur", "true"), "neither root nor user namespaces"] as const;
+/** A test of what only real root can do. */
+export const asRoot = test.skipIf(!isRoot);
+/** The namespaces that a container has of its own by default, besides pid net mnt uts ipc cgroup. */
+export const ownUser: readonly Namespace[] = isRoot ? [] : ["user"];
 
 export interface Outcome {
   readonly code: number;

@@ -1,9 +1,9 @@
 /** A container that shares the caller's pid namespace leaves none of its processes there. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { eventually, NSRUN, needsRoot, skipReason } from "./helpers.ts";
+import { canRun, eventually, NSRUN, skipReason } from "./helpers.ts";
 
-const reason = skipReason("orphans of a shared pid namespace", [needsRoot]);
+const reason = skipReason("orphans of a shared pid namespace", [canRun]);
 
 /** The processes that sleep for `seconds`: a number that nobody else uses. */
 function sleepers(seconds: string): string[] {

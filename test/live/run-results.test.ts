@@ -1,8 +1,8 @@
 /** What a command gives back: its output, its exit code, and its own options. */
 import { describe, expect, test } from "bun:test";
-import { MAIN, needsRoot, nsrun, shell, skipReason, temporary } from "./helpers.ts";
+import { canRun, MAIN, nsrun, shell, skipReason, temporary } from "./helpers.ts";
 
-const reason = skipReason("results of nsrun run", [needsRoot]);
+const reason = skipReason("results of nsrun run", [canRun]);
 
 describe.skipIf(reason !== undefined)("results", () => {
   test("stdin is passed, stdout and stderr are kept apart, binary data is not changed", async () => {

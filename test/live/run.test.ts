@@ -2,12 +2,15 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import {
+  asRoot,
+  canRun,
   hold,
   inside,
+  isRoot,
   MAIN,
   namespacesOf,
-  needsRoot,
   nsrun,
+  ownUser,
   shell,
   skipReason,
   smallRoot,
@@ -16,7 +19,7 @@ import {
   works,
 } from "./helpers.ts";
 
-const reason = skipReason("nsrun run", [needsRoot, [works("nsenter", "--version"), "nsenter is not installed"]]);
+const reason = skipReason("nsrun run", [canRun, [works("nsenter", "--version"), "nsenter is not installed"]]);
 
 interface Link {
   readonly ifname: string;
@@ -29,7 +32,7 @@ describe.skipIf(reason !== undefined)("a world of its own", () => {
     const host = namespacesOf("self");
     const box = namespacesOf(held.pid);
     const different = Object.keys(host).filter((ns) => host[ns] !== box[ns]);
-    expect(different.sort()).toEqual(["cgroup", "ipc", "mnt", "net", "pid", "uts"]);
+    expect(different.sort()).toEqual(["cgroup", "ipc", "mnt", "net", "pid", ...ownUser, "uts"].sort());
   });
 
   test("lsns agrees: the command and its init are alone in them", async () => {
@@ -37,12 +40,21 @@ describe.skipIf(reason !== undefined)("a world of its own", () => {
     const { stdout } = await shell(["lsns", "-J", "-p", String(held.pid), "-o", "TYPE,NPROCS"]);
     const { namespaces } = JSON.parse(stdout) as { namespaces: { type: string; nprocs: number }[] };
     const alone = namespaces.filter((ns) => ns.nprocs === 2).map((ns) => ns.type);
-    expect(alone.sort()).toEqual(["cgroup", "ipc", "mnt", "net", "pid", "uts"]);
+    expect(alone.sort()).toEqual(["cgroup", "ipc", "mnt", "net", "pid", ...ownUser, "uts"].sort());
   });
 
   test("only a loopback that is up, by ip's word", async () => {
     await using held = await hold([], WAIT);
-    const { stdout } = await shell(["nsenter", "-t", String(held.pid), "-n", "ip", "-j", "link"]);
+    const { stdout } = await shell([
+      "nsenter",
+      "-t",
+      String(held.pid),
+      ...(isRoot ? [] : ["-U", "--preserve-credentials"]),
+      "-n",
+      "ip",
+      "-j",
+      "link",
+    ]);
     const links = JSON.parse(stdout) as Link[];
     expect(links.map((link) => [link.ifname, link.flags.includes("UP")])).toEqual([["lo", true]]);
   });
@@ -62,7 +74,7 @@ describe.skipIf(reason !== undefined)("a world of its own", () => {
     expect(readFileSync("/proc/sys/kernel/hostname", "utf8")).toBe(before);
   });
 
-  test("a user namespace as well, when asked for: every id is itself", async () => {
+  asRoot("a user namespace as well, when asked for: every id is itself", async () => {
     const text = await inside(["--unshare", "user"], "id -u; cat /proc/self/uid_map");
     expect(text.split(/\s+/)).toEqual(["0", "0", "0", "4294967295"]);
   });
@@ -84,7 +96,7 @@ function mountsOf(pid: number): Record<string, string[]> {
 }
 
 describe.skipIf(reason !== undefined)("mounts", () => {
-  test("exactly the default ones, with their flags, and nothing of the host's tree", async () => {
+  asRoot("exactly the default ones, with their flags, and nothing of the host's tree", async () => {
     await using held = await hold([], WAIT);
     const mounts = mountsOf(held.pid);
     expect(Object.keys(mounts).sort()).toEqual(["/", ...Object.keys(MOUNTS)].sort());
@@ -113,7 +125,7 @@ describe.skipIf(reason !== undefined)("mounts", () => {
     expect(await inside([], script)).toBe("4\nfull\na\npty");
   });
 
-  test("a mount inside is not seen outside, and one outside is not seen inside", async () => {
+  asRoot("a mount inside is not seen outside, and one outside is not seen inside", async () => {
     using dir = temporary();
     mkdirSync(dir.file("shared"));
     // the host's side is made shared, in a mount namespace of the test's own

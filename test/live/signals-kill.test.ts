@@ -1,9 +1,9 @@
 /** A kill of any part of nsrun, at any instant, leaves nothing within a second. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { CHECKOUT, eventually, hold, marked, marker, NSRUN, needsRoot, processes, skipReason, WAIT } from "./helpers.ts";
+import { CHECKOUT, canRun, eventually, hold, marked, marker, NSRUN, processes, skipReason, WAIT } from "./helpers.ts";
 
-const reason = skipReason("kills", [needsRoot]);
+const reason = skipReason("kills", [canRun]);
 const WITHIN = 1000; // what the contract gives a killed nsrun's container to be gone
 
 const mounts = () => readFileSync("/proc/self/mounts", "utf8");

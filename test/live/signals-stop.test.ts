@@ -1,9 +1,9 @@
 /** Being asked to end, once, twice and in storms; what a command inherits of its caller's signals; who pid 1 is. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { eventually, hold, inside, marked, marker, NSRUN, needsRoot, nsrun, shell, skipReason, temporary } from "./helpers.ts";
+import { canRun, eventually, hold, inside, marked, marker, NSRUN, nsrun, shell, skipReason, temporary } from "./helpers.ts";
 
-const reason = skipReason("stopping", [needsRoot]);
+const reason = skipReason("stopping", [canRun]);
 /** Does not end by itself: its background child neither. */
 const STUBBORN = "trap '' TERM HUP INT; sleep 600 & echo ready; while :; do read _ || sleep 600; done";
 

@@ -1,8 +1,8 @@
 /** Signals of the caller reach the command; orphans inside are reaped. */
 import { describe, expect, test } from "bun:test";
-import { hold, inside, marked, needsRoot, skipReason, WAIT } from "./helpers.ts";
+import { canRun, hold, inside, marked, skipReason, WAIT } from "./helpers.ts";
 
-const reason = skipReason("signals", [needsRoot]);
+const reason = skipReason("signals", [canRun]);
 const FORWARDED = ["INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "WINCH", "CONT"] as const;
 
 /** Waits in its builtin `read`, so that a trap runs at once. */

@@ -1,10 +1,10 @@
 /** The container's own terminal, driven and looked at through tmux: what a user sees in his first minute. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { eventually, marked, marker, NSRUN, needsRoot, processes, skipReason, temporary, works } from "./helpers.ts";
+import { canRun, eventually, marked, marker, NSRUN, processes, skipReason, temporary, works } from "./helpers.ts";
 import { Screen } from "./tmux.ts";
 
-const reason = skipReason("terminal", [needsRoot, [works("tmux", "-V"), "tmux is missing"]]);
+const reason = skipReason("terminal", [canRun, [works("tmux", "-V"), "tmux is missing"]]);
 const RUN = `${NSRUN.join(" ")} run`;
 
 /** nsrun's own pid, by a marker among the command's arguments. */
