@@ -84,13 +84,13 @@ const TWO_32 = 0x1_0000_0000;
 class Memory {
   data: Buffer<ArrayBuffer>;
   readonly holes: [number, string][] = [];
-  #ints: Int32Array;
+  ints: Int32Array;
   constructor(
     readonly base: number,
     public used: number,
   ) {
     this.data = Buffer.from(new ArrayBuffer(Math.max(16384, used * 2)));
-    this.#ints = new Int32Array(this.data.buffer);
+    this.ints = new Int32Array(this.data.buffer);
   }
   #room(length: number): number {
     const at = this.used;
@@ -99,7 +99,7 @@ class Memory {
       const larger = Buffer.from(new ArrayBuffer(this.used * 2));
       larger.set(this.data);
       this.data = larger;
-      this.#ints = new Int32Array(larger.buffer);
+      this.ints = new Int32Array(larger.buffer);
     }
     return at;
   }
@@ -108,12 +108,12 @@ class Memory {
     if (value === 0) return;
     const index = at >> 2;
     if (typeof value === "bigint") {
-      this.#ints[index] = Number(BigInt.asIntN(32, value));
-      this.#ints[index + 1] = Number(BigInt.asIntN(32, value >> 32n));
+      this.ints[index] = Number(BigInt.asIntN(32, value));
+      this.ints[index + 1] = Number(BigInt.asIntN(32, value >> 32n));
       return;
     }
-    this.#ints[index] = value | 0;
-    if (value < 0 || value > 0x7fffffff) this.#ints[index + 1] = Math.floor(value / TWO_32) | 0;
+    this.ints[index] = value | 0;
+    if (value < 0 || value > 0x7fffffff) this.ints[index + 1] = Math.floor(value / TWO_32) | 0;
   }
   bytes(bytes: Uint8Array): number {
     const at = this.#room(bytes.length);
@@ -164,20 +164,25 @@ export function assemble(steps: readonly RawStep[], address: number, arch: Arch 
     const step = steps[i]!;
     const at = HEADER + STEP * i;
     const number = LOOPS[step.call as Loop] ?? syscallNumber(step.call as SyscallName, arch);
-    memory.word(at, number);
+    memory.ints[at >> 2] = number;
+    if (number < 0) memory.ints[(at >> 2) + 1] = -1;
     let flags = (step.store ? STORE : 0) | (step.soft ? SOFT : 0) | (step.exact ? EXACT : 0);
     for (let k = 0; k < step.args.length; k++) {
       const arg = step.args[k]!;
       const place = at + 8 + k * 8;
-      if (typeof arg === "number") memory.word(place, arg);
-      else if (typeof arg === "object" && arg !== null && "reg" in arg) flags |= 1 << k;
+      if (typeof arg === "number") {
+        // written here, as most are: a call for each would be hot enough to be compiled while we start
+        if (arg >= 0 && arg <= 0x7fffffff) memory.ints[place >> 2] = arg;
+        else memory.word(place, arg);
+      } else if (typeof arg === "object" && arg !== null && "reg" in arg) flags |= 1 << k;
       else memory.word(place, argument(memory, place, arg));
     }
-    const target = step.jump === undefined ? 0 : marks.get(step.jump);
+    if (flags !== 0) memory.ints[(at + 56) >> 2] = flags;
+    if (step.tolerate !== undefined) memory.ints[(at + 64) >> 2] = step.tolerate;
+    if (step.jump === undefined) continue;
+    const target = marks.get(step.jump);
     if (target === undefined) throw new TypeError(`no step is marked ${step.jump}`);
-    memory.word(at + 56, flags);
-    memory.word(at + 64, step.tolerate ?? 0);
-    memory.word(at + 72, target);
+    memory.ints[(at + 72) >> 2] = target;
   }
   const size = memory.used;
   memory.word(8, RECORD_PID);

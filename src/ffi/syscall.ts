@@ -32,10 +32,9 @@ function stringArg(text: string): number {
   return scratchBase + at;
 }
 
-function toNumber(arg: SyscallArg | undefined): number {
-  if (typeof arg === "number") return arg;
+function toNumber(arg: Exclude<SyscallArg, number>): number {
   if (typeof arg === "string") return stringArg(arg);
-  if (arg === null || arg === undefined) return 0;
+  if (arg === null) return 0;
   if (typeof arg === "bigint") return Number(arg);
   return addressOf(arg);
 }
@@ -43,15 +42,24 @@ function toNumber(arg: SyscallArg | undefined): number {
 /** syscall(2) without libc: the result, or -errno. Never throws for a failed call. */
 export function sys(
   name: SyscallName,
-  a?: SyscallArg,
-  b?: SyscallArg,
-  c?: SyscallArg,
-  d?: SyscallArg,
-  e?: SyscallArg,
-  f?: SyscallArg,
+  a: SyscallArg = 0,
+  b: SyscallArg = 0,
+  c: SyscallArg = 0,
+  d: SyscallArg = 0,
+  e: SyscallArg = 0,
+  f: SyscallArg = 0,
 ): number {
   used = 0;
-  return native().sys(syscallNumber(name), toNumber(a), toNumber(b), toNumber(c), toNumber(d), toNumber(e), toNumber(f));
+  // numbers are told apart here: a function called six times for each call is hot enough to be compiled while we start (1 ms)
+  return native().sys(
+    syscallNumber(name),
+    typeof a === "number" ? a : toNumber(a),
+    typeof b === "number" ? b : toNumber(b),
+    typeof c === "number" ? c : toNumber(c),
+    typeof d === "number" ? d : toNumber(d),
+    typeof e === "number" ? e : toNumber(e),
+    typeof f === "number" ? f : toNumber(f),
+  );
 }
 
 /** The error for a negative result of {@link sys}. `doing` says what was being done, to what. */
