@@ -5,6 +5,7 @@ import { bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
 import type { NetVerb } from "../net/verb.ts";
 import type { Arg, NetStep, Plan, Step, SyscallStep, Words } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
+import { runPrograms } from "./programs.ts";
 
 /** Makes the plan's rtnetlink requests. src/net is loaded only by a container that has some. */
 export interface NetworkDriver extends Disposable {
@@ -89,6 +90,10 @@ export function runParent(plan: Plan, steps: readonly Step[], slots: Slots): voi
       const verb = withPeer(step, slots);
       if (!slots.network) throw new TypeError("the plan has network steps and nobody to make them");
       slots.network.run(step.side, verb, () => slots.get("netns"));
+      continue;
+    }
+    if ("programs" in step) {
+      runPrograms(step, slots);
       continue;
     }
     const result = systemCall(step, slots);

@@ -39,7 +39,15 @@ export interface NetStep {
   readonly why?: string;
 }
 
-export type Step = SyscallStep | NetStep;
+/** Programs of the host that the parent runs at the same time; each must exit with 0. */
+export interface ProgramStep {
+  readonly lane: "parent";
+  readonly label: string;
+  readonly programs: readonly { readonly path: string; readonly args: readonly (string | Slot)[] }[];
+  readonly why?: string;
+}
+
+export type Step = SyscallStep | NetStep | ProgramStep;
 
 /** A plan in three parts, each in the order in which it runs. */
 export interface Plan {
