@@ -9,9 +9,9 @@ export interface Slot {
 export interface Register {
   readonly reg: true;
 }
-/** Memory made of 64-bit words: numbers, slots, strings (as pointers). `text` shows it as strace would. */
+/** Memory made of 64-bit words: numbers, slots; strings and other memory as pointers. `text` shows it as strace would. */
 export interface Words {
-  readonly words: readonly (number | bigint | string | Slot)[];
+  readonly words: readonly (number | bigint | string | Slot | Words | Bytes)[];
   readonly text: string;
 }
 /** Memory given as it is. */
@@ -127,7 +127,11 @@ class Memory {
   }
   words(words: Words["words"]): number {
     const values: (number | bigint | Slot)[] = [];
-    for (const word of words) values.push(typeof word === "string" ? this.string(word) : word);
+    for (const word of words) {
+      if (typeof word === "string") values.push(this.string(word));
+      else if (typeof word !== "object" || "slot" in word) values.push(word);
+      else values.push("words" in word ? this.words(word.words) : this.bytes(word.bytes));
+    }
     const at = this.#room(values.length * 8);
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;

@@ -1,7 +1,7 @@
 /** A plan in words: one line a step, the call as strace prints it. What snapshot tests compare. */
 import { CLONE, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { describe } from "../net/verb.ts";
-import type { Arg, NetStep, Plan, Step, SyscallStep } from "./step.ts";
+import type { Arg, NetStep, Plan, RelayStep, Step, SyscallStep } from "./step.ts";
 
 /** Which argument of a call is a set of flags. */
 const FLAG_ARGUMENT: Readonly<Record<string, readonly [number, Readonly<Record<string, number>>]>> = {
@@ -32,13 +32,21 @@ function argument(arg: Arg, step: SyscallStep, index: number): string {
   return String(arg);
 }
 
+const relayLine = ({ relay }: RelayStep): string =>
+  `read(<${relay.heard}>), ${JSON.stringify(relay.socket)} <- ${relay.requests.join(" ")}, write(<${relay.wake}>)`;
+
 function netLine(step: NetStep): string {
   return `${step.side === "container" ? "in the container: " : ""}${describe(step.verb, "CONTAINER")}`;
 }
 
 /** `parent     mount("proc", ".", "proc", MS_NOSUID|…, NULL)   # mount proc on /proc` */
 export function renderStep(step: Step): string {
-  const call = "verb" in step ? netLine(step) : `${step.call}(${step.args.map((arg, i) => argument(arg, step, i)).join(", ")})`;
+  const call =
+    "verb" in step
+      ? netLine(step)
+      : "relay" in step
+        ? relayLine(step)
+        : `${step.call}(${step.args.map((arg, i) => argument(arg, step, i)).join(", ")})`;
   return `${step.lane.padEnd(9)} ${call}  # ${step.label}`;
 }
 

@@ -6,7 +6,8 @@ import { REG, type SyscallStep, slot } from "./step.ts";
 
 const zeros = (text: string) => ({ bytes: new Uint8Array(32), text });
 
-export function stageStart(ownPid: boolean): SyscallStep[] {
+/** `sweeps`: the stage ends, after the container, whatever else has become its child. */
+export function stageStart(sweeps: boolean): SyscallStep[] {
   return [
     step("stage", "reset all signal dispositions", "reset_signals", [zeros("SIG_DFL")], {
       why: "an ignored signal stays ignored over exec; SIGCHLD ignored would hide the container's end",
@@ -14,13 +15,13 @@ export function stageStart(ownPid: boolean): SyscallStep[] {
     step("stage", "a session of its own", "setsid", [], {
       why: "a kill of the caller's process group must not take the watcher first",
     }),
-    ...(ownPid
-      ? []
-      : [
+    ...(sweeps
+      ? [
           step("stage", "adopt the container's orphans", "prctl", [PR.PR_SET_CHILD_SUBREAPER, 1], {
             why: "no pid namespace ends with the container: its orphans come here, and are ended",
           }),
-        ]),
+        ]
+      : []),
   ];
 }
 
@@ -70,12 +71,12 @@ export const report = (): SyscallStep =>
   });
 
 /** Keeps nothing open but the socket, so that no reader of a pipe waits for the stage. */
-export function stageWatch(ownPid: boolean, cleanUp: readonly SyscallStep[] = []): SyscallStep[] {
+export function stageWatch(sweeps: boolean, cleanUp: readonly SyscallStep[] = []): SyscallStep[] {
   return [
     step("stage", "close the standard streams and all below the socket", "close_range", [0, slot("sock-1"), 0]),
     step("stage", "close all above the socket", "close_range", [slot("sock+1"), -1, 0]),
     step("stage", "wait for the container or for the supervisor's end", "watch", []),
-    ...(ownPid ? [] : [step("stage", "end the container's orphans", "sweep", ["/proc/thread-self/children"])]),
+    ...(sweeps ? [step("stage", "end the container's orphans", "sweep", ["/proc/thread-self/children"])] : []),
     ...cleanUp,
     step("stage", "leave", "exit_group", [0]),
   ];
