@@ -3,8 +3,8 @@ import { AF_INET, familyOf, parseAddress } from "../net/cidr.ts";
 
 export interface Resolvers {
   readonly text: string;
-  /** A resolver on the host's loopback: the container asks for it at the uplink's address for names. */
-  readonly forwarded: string | undefined;
+  /** A resolver of the host is on its loopback: the container asks at the uplink's address for names. */
+  readonly forwarded: boolean;
 }
 
 function address(text: string): Uint8Array | undefined {
@@ -22,11 +22,11 @@ const isLoopback = (bytes: Uint8Array): boolean =>
 const isLinkLocal = (bytes: Uint8Array): boolean =>
   familyOf(bytes) !== AF_INET && bytes[0] === 0xfe && ((bytes[1] ?? 0) & 0xc0) === 0x80;
 
-/** `forward`: the address where the uplink passes questions on. Without a resolver the host asks itself, 127.0.0.1. */
+/** `forward`: the address where the uplink passes questions on to the host's resolver. */
 export function containerResolvers(host: string, forward: string): Resolvers {
   const kept: string[] = [];
   const servers: string[] = [];
-  let forwarded: string | undefined;
+  let forwarded = false;
   for (const line of host.split("\n")) {
     const [word = "", value = ""] = line.trim().split(/\s+/);
     if (["search", "domain", "options"].includes(word)) kept.push(line.trim());
@@ -34,9 +34,9 @@ export function containerResolvers(host: string, forward: string): Resolvers {
     const bytes = address(value);
     if (!bytes || isLinkLocal(bytes)) continue;
     if (!isLoopback(bytes)) servers.push(value);
-    else forwarded ??= familyOf(bytes) === AF_INET && bytes[0] === 127 ? value : "127.0.0.1";
+    else forwarded = true;
   }
-  if (servers.length === 0) forwarded ??= "127.0.0.1";
-  const all = forwarded === undefined ? servers : [forward, ...servers];
+  if (servers.length === 0) forwarded = true; // without a resolver the host asks itself
+  const all = forwarded ? [forward, ...servers] : servers;
   return { text: [...kept, ...all.map((server) => `nameserver ${server}`), ""].join("\n"), forwarded };
 }

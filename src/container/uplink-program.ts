@@ -33,8 +33,8 @@ export function findProgram(path = process.env.PATH ?? "/usr/bin:/bin"): { name:
 export interface UplinkWishes {
   readonly ifname: string;
   readonly ports: readonly Published[];
-  /** A resolver on the host's loopback. */
-  readonly forwarded: string | undefined;
+  /** The container asks for names at FORWARD: the host's resolver is on its loopback. */
+  readonly forwarded: boolean;
   /** May enter the container's network namespace from here; without it, through the container's user namespace. */
   readonly admin: boolean;
   /** Root of the initial user namespace, which pasta would leave for nobody, and then be nobody to the namespace. */
@@ -61,7 +61,8 @@ function pastaArgs({ ifname, ports, forwarded, admin, root }: UplinkWishes): Cal
     "--config-net",
     ...["--ns-ifname", ifname, "--address", ADDRESS, "--netmask", "255.255.255.0", "--gateway", GATEWAY],
     "--no-map-gw", // the gateway's address must not lead to the host's loopback
-    ...(forwarded === undefined ? [] : ["--dns", forwarded, "--dns-forward", FORWARD]),
+    // to the first resolver that pasta reads in resolv.conf itself: named by --dns, 2023's version asks nobody
+    ...(forwarded ? ["--dns-forward", FORWARD] : []),
     ...forward("-t", "tcp"),
     ...forward("-u", "udp"),
     ...["-T", "none", "-U", "none"], // nothing of the host's loopback appears on the container's

@@ -2,7 +2,7 @@
 import { AT, AT_FDCWD, MOUNT_ATTR, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
 import { attach, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
-import { resolvConfSteps } from "./resolv.ts";
+import { boundResolvConf } from "./resolv.ts";
 import { propagationFlags } from "./root.ts";
 import type { ContainerSpec, Mount } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
@@ -99,7 +99,7 @@ function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare:
 /** All mounts of a container with a root of its own. */
 export function mountSteps(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
   const dev = devSteps(spec);
-  const resolvers = resolvConfSteps(spec);
+  const resolvers = boundResolvConf(spec);
   const user = spec.mounts.map((mount, i) => userMount(spec, mount, i));
   return {
     prepare: [...dev.prepare, ...resolvers.prepare, ...user.flatMap((m) => m.prepare)],
