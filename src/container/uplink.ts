@@ -57,7 +57,11 @@ class UplinkDriver implements NetworkDriver {
   #open = true;
   #refused: string | undefined;
 
-  constructor(readonly program: string) {}
+  constructor(
+    readonly program: string,
+    /** slirp4netns's control socket. */
+    readonly control: string | undefined,
+  ) {}
 
   fill(slots: Slots): void {
     slots.set("uplink.said", this.#said);
@@ -82,9 +86,12 @@ class UplinkDriver implements NetworkDriver {
     const all = lines.map((line) => line.trim()).filter((line) => line !== "");
     return all.findLast((line) => !NOISE.test(line)) ?? all.at(-1) ?? "";
   }
+  /** The stage removes the socket too, and we do it as soon as it was used: either of us may be killed. */
   close(): void {
-    if (this.#open) sys("close", this.#said);
+    if (!this.#open) return;
     this.#open = false;
+    sys("close", this.#said);
+    if (this.control !== undefined) sys("unlinkat", AT_FDCWD, this.control, 0);
   }
 }
 
@@ -100,6 +107,6 @@ export function uplinkPlan(options: ContainerOptions, caller: Caller): NetPlan {
   const { admin, privileged, euid } = caller;
   const wishes = { ifname, ports, forwarded: resolvers.forwarded, admin, root: privileged && euid === 0 };
   const net = { mode: "pasta" as const, program: program.path, resolvConf: resolvers.text, ...callOf(program.name, wishes) };
-  const driver = new UplinkDriver(program.name);
+  const driver = new UplinkDriver(program.name, net.control?.path);
   return { net, driver, release: () => driver.close() };
 }

@@ -10,6 +10,7 @@ const FLAG_ARGUMENT: Readonly<Record<string, readonly [number, Readonly<Record<s
   setns: [1, CLONE],
   fsmount: [2, MOUNT_ATTR],
   openat: [2, O],
+  pipe2: [1, O],
   open_tree: [2, OPEN_TREE],
   move_mount: [4, MOVE_MOUNT],
   umount2: [1, MNT],

@@ -18,7 +18,7 @@ export function stageStart(sweeps: boolean): SyscallStep[] {
     ...(sweeps
       ? [
           step("stage", "adopt the container's orphans", "prctl", [PR.PR_SET_CHILD_SUBREAPER, 1], {
-            why: "no pid namespace ends with the container: its orphans come here, and are ended",
+            why: "what no pid namespace ends with the container comes here, and is ended",
           }),
         ]
       : []),

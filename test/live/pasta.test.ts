@@ -259,8 +259,16 @@ describe.skipIf(reason !== undefined)("what cannot be is one clear line", () => 
       await lab.run(["chmod", "666", "/dev/net/tun"]);
     }
   });
+  test("a machine without a default route", async () => {
+    await lab.run(["ip", "route", "del", "default"]);
+    try {
+      await refused(nsrun("uid 65534"), ["--net", "pasta"], /pasta has given up: /, /default route/);
+    } finally {
+      await lab.run(["ip", "route", "add", "default", "via", "192.0.2.254", "dev", "up0"]);
+    }
+  });
   for (const program of PROGRAMS)
-    test(`a machine without a way out, or ${program} that gives up`, async () => {
+    test(`a ${program} that gives up`, async () => {
       const fake = place.file(`fake-${program}`);
       mkdirSync(fake, { recursive: true });
       writeFileSync(`${fake}/${program}`, "#!/bin/sh\necho it will not >&2\nexit 1\n", { mode: 0o755 });
