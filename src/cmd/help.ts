@@ -19,6 +19,7 @@ Examples:
   nsrun run --rootfs rootfs.tar.gz -- ls -l /dev
   nsrun run --rootfs host -- make test           the host's programs, all changes thrown away
   nsrun run --net veth -- ping -c1 10.0.0.1
+  nsrun run --net pasta -p 8080:80 -- sh         the host's network without root, and a port into the container
   nsrun run -v "$PWD:/src:ro" --cwd /src -- ls
 
 Exit code: the command's own; 128+n when signal n killed it; 125 nsrun failed, 126 not executable, 127 not found`;

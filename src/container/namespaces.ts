@@ -33,10 +33,10 @@ function joins(options: ContainerOptions): [Namespace, NamespaceUse][] {
 }
 
 function network(net: string | undefined): NamespaceUse | undefined {
-  if (net === undefined || net === "none" || net === "veth") return undefined;
+  if (net === undefined || net === "none" || net === "veth" || net === "pasta") return undefined;
   if (net === "host") return { mode: "share" };
   if (net.startsWith("ns:") && net.length > 3) return { mode: "join", path: joinTarget("net", net.slice(3), `--net ${net}`) };
-  throw new UsageError(`--net ${net}: expected none, host, veth or ns:PATH`);
+  throw new UsageError(`--net ${net}: expected none, host, veth, pasta or ns:PATH`);
 }
 
 /** Joining or sharing what is asked for; everything else new, but for time, and user when the caller is root. */
@@ -60,7 +60,8 @@ export function namespaceUses(options: ContainerOptions, root: boolean): Record<
   }
   const net = network(options.net);
   if (net) put("net", net, "--net");
-  if (options.net === "veth" && uses.net.mode !== "new") throw new UsageError("--net veth needs a network namespace of its own");
+  if ((options.net === "veth" || options.net === "pasta") && uses.net.mode !== "new")
+    throw new UsageError(`--net ${options.net} needs a network namespace of its own`);
   if ((options.monotonic !== undefined || options.boottime !== undefined) && !said.has("time")) uses.time = { mode: "new" };
   return uses;
 }

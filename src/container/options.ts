@@ -19,7 +19,10 @@ export interface ContainerOptions {
   /** sethostname(2); "" leaves it. Default: the name. */
   hostname?: string | undefined;
   domainname?: string | undefined;
-  /** none: loopback only (default); host; veth: a pair with addresses; ns:PATH: an existing namespace. */
+  /**
+   * none: loopback only (default); host; veth: a pair with addresses; pasta: the host's network by pasta(1) or
+   * slirp4netns(1), without privilege; ns:PATH: an existing namespace.
+   */
   net?: string | undefined;
   /** Container's address for veth, e.g. 10.0.0.2/24. */
   ip?: string | undefined;
@@ -29,6 +32,8 @@ export interface ContainerOptions {
   ifname?: string | undefined;
   /** veth: default route's gateway inside; default the host's address, "none" for no route. */
   gateway?: string | undefined;
+  /** pasta: [ADDR:]HOST:CONTAINER[/tcp|/udp], a port of the host that leads to one of the container. */
+  publish?: string[] | undefined;
   /** Namespaces to keep from the caller. */
   share?: string[] | undefined;
   /** Namespaces to make new in addition to the default ones: user, time. */

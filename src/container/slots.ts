@@ -1,23 +1,33 @@
 /** The parent's descriptors of one start, by the plan's names for them; and the parent's steps, made one after the other. */
 
+import type { NsrunError } from "../errors.ts";
 import type { SyscallName } from "../ffi/abi.ts";
-import { bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
+import type { Bytes, Words } from "../ffi/program.ts";
+import { addressOf, bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
 import type { NetVerb } from "../net/verb.ts";
-import type { Arg, NetStep, Plan, Step, SyscallStep, Words } from "../plan/step.ts";
+import type { Arg, NetStep, Plan, RelayStep, Step, SyscallStep } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
 import { runPrograms } from "./programs.ts";
 
-/** Makes the plan's rtnetlink requests. src/net is loaded only by a container that has some. */
-export interface NetworkDriver extends Disposable {
-  /** `netns` opens the container's network namespace: a descriptor. */
-  run(side: NetStep["side"], verb: NetVerb, netns: () => number): void;
+/** What a kind of network needs besides system calls; loaded only by a container that has it. */
+export interface NetworkDriver extends Partial<Disposable> {
+  /** Makes an rtnetlink request. `netns` opens the container's network namespace: a descriptor. */
+  run?(side: NetStep["side"], verb: NetVerb, netns: () => number): void;
+  /** Sets slots for descriptors of its own. */
+  fill?(slots: Slots): void;
+  /** Begins with what goes on beside the container. */
+  relay?(relay: RelayStep["relay"], slots: Slots): void;
+  /** The error for a failed step of a child, where the driver knows more than the errno. */
+  explain?(step: SyscallStep): NsrunError | undefined;
 }
 
 export class Slots {
   readonly #numbers = new Map<string, number>();
   readonly #owned: number[] = [];
 
-  constructor(readonly network?: NetworkDriver) {}
+  constructor(readonly network?: NetworkDriver) {
+    network?.fill?.(this);
+  }
 
   /** A number that somebody else owns. */
   set(name: string, value: number): void {
@@ -32,9 +42,14 @@ export class Slots {
     this.#numbers.set(name, fd);
     this.#owned.push(fd);
   }
+  /** A step of the plan has closed it: the number may be somebody else's by the time of our own close. */
+  disown(fd: number): void {
+    const at = this.#owned.lastIndexOf(fd);
+    if (at >= 0) this.#owned.splice(at, 1);
+  }
   /** Closes in reverse order. */
   close(): void {
-    this.network?.[Symbol.dispose]();
+    this.network?.[Symbol.dispose]?.();
     for (const fd of this.#owned.splice(0).reverse()) sys("close", fd);
   }
 }
@@ -54,13 +69,21 @@ function stable(source: Uint8Array): Uint8Array {
   return copy;
 }
 
+/** What the kernel still reads through a pointer while the call runs. */
+const pointedAt: Uint8Array[] = [];
+
+function pointer(memory: Words | Bytes, slots: Slots): number {
+  const target = "bytes" in memory ? stable(memory.bytes) : words(memory.words, slots);
+  pointedAt.push(target);
+  return addressOf(target);
+}
+
 function words(list: Words["words"], slots: Slots): Uint8Array {
   const memory = bytes(list.length * 8);
   const view = new DataView(memory.buffer);
   for (const [i, word] of list.entries()) {
-    if (typeof word === "string" || (typeof word === "object" && !("slot" in word)))
-      throw new TypeError("a pointer in the parent's words");
-    const value = typeof word === "object" ? slots.get(word.slot) : word;
+    if (typeof word === "string") throw new TypeError("a pointer in the parent's words");
+    const value = typeof word !== "object" ? word : "slot" in word ? slots.get(word.slot) : pointer(word, slots);
     view.setBigInt64(i * 8, BigInt.asIntN(64, BigInt(value)), true);
   }
   return memory;
@@ -72,9 +95,22 @@ function systemCall(step: SyscallStep, slots: Slots): number {
     const arg = args[i];
     return typeof arg === "object" && arg !== null ? resolveArg(arg, slots) : (arg ?? 0);
   };
-  const result = sys(step.call as SyscallName, at(0), at(1), at(2), at(3), at(4), at(5));
-  if (typeof step.store === "string" && result >= 0) slots.own(step.store, result);
+  const given = [at(0), at(1), at(2), at(3), at(4), at(5)] as const;
+  const result = sys(step.call as SyscallName, ...given);
+  pointedAt.length = 0;
+  if (result < 0) return result;
+  if (typeof step.store === "string") slots.own(step.store, result);
+  else if (typeof step.store === "object") ownPair(step.store, given, slots);
+  if (step.call === "close") slots.disown(given[0] as number);
   return result;
+}
+
+/** The two descriptors that the call wrote into its one piece of memory. */
+function ownPair(names: readonly [string, string], given: readonly SyscallArg[], slots: Slots): void {
+  const memory = given.find((arg) => arg instanceof Uint8Array);
+  if (!memory) throw new TypeError("a step stores two descriptors and has no memory for them");
+  const view = new DataView(memory.buffer, memory.byteOffset);
+  for (const [i, name] of names.entries()) slots.own(name, view.getInt32(i * 4, true));
 }
 
 /** The request, with the descriptor of the namespace for a new pair's far end. */
@@ -88,12 +124,16 @@ export function runParent(plan: Plan, steps: readonly Step[], slots: Slots): voi
   for (const step of steps) {
     if ("verb" in step) {
       const verb = withPeer(step, slots);
-      if (!slots.network) throw new TypeError("the plan has network steps and nobody to make them");
+      if (!slots.network?.run) throw new TypeError("the plan has network steps and nobody to make them");
       slots.network.run(step.side, verb, () => slots.get("netns"));
       continue;
     }
     if ("programs" in step) {
       runPrograms(step, slots);
+      continue;
+    }
+    if ("relay" in step) {
+      slots.network?.relay?.(step.relay, slots);
       continue;
     }
     const result = systemCall(step, slots);

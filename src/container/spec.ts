@@ -58,18 +58,26 @@ async function network(
   options: ContainerOptions,
   uses: ContainerSpec["namespaces"],
   name: string,
-  privileged: boolean,
+  caller: Caller,
 ): Promise<NetPlan> {
   const wantsPair = options.net === "veth";
+  if (options.net === "pasta") {
+    const { uplinkPlan } = await import("./uplink.ts");
+    return uplinkPlan(options, caller);
+  }
+  if (options.publish && options.publish.length > 0) {
+    const hint = wantsPair ? "with --net veth the host reaches the container by its address, at every port" : undefined;
+    throw new UsageError("--publish needs --net pasta", { hint });
+  }
   for (const key of ["ip", "hostIp", "gateway", "ifname"] as const) {
     if (options[key] !== undefined && !wantsPair) {
       throw new UsageError(`--${key.replace("I", "-i")} needs --net veth`);
     }
   }
   if (wantsPair) {
-    if (!privileged) {
+    if (!caller.admin || uses.user.mode !== "share") {
       throw new UsageError("--net veth needs root: one end of the pair lies in the host's network namespace", {
-        hint: "without root: --net none (loopback only) or --net host",
+        hint: "without root: --net pasta (the host's network by the program pasta), --net none (loopback only) or --net host",
       });
     }
     const { vethPlan } = await import("./veth.ts");
@@ -145,7 +153,7 @@ export async function completeSpec(
       )
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");
-  const netPlan = await network(options, uses, name, caller.admin && uses.user.mode === "share");
+  const netPlan = await network(options, uses, name, caller);
   const maps = uses.user.mode === "new" ? await mapsOf(caller, options, who) : undefined;
   const spec: ContainerSpec = {
     name,

@@ -22,7 +22,7 @@ function special(name: string, socket: number): number | undefined {
 /** The child's list as the encoder takes it: no templates, and a stored result is the register's. */
 function childSteps(plan: Plan): readonly RawStep[] {
   for (const step of plan.child) {
-    if (typeof step.store === "string") throw new TypeError(`${step.label}: a child has no slots to store into`);
+    if (step.store !== undefined && step.store !== true) throw new TypeError(`${step.label}: a child has no slots to store into`);
   }
   return plan.child as readonly RawStep[];
 }

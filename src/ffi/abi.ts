@@ -28,6 +28,7 @@ const TABLE = {
   socket: [41, 198],
   socketpair: [53, 199],
   bind: [49, 200],
+  connect: [42, 203],
   getsockname: [51, 204],
   setsockopt: [54, 208],
   shutdown: [48, 210],

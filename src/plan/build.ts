@@ -10,6 +10,7 @@ import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./s
 import { dieWithStage, joinSteps, openJoined, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
 import { type Plan, type SyscallStep, slot } from "./step.ts";
 import { terminalPrepare, terminalSteps } from "./terminal.ts";
+import { uplinkReady, uplinkSteps } from "./uplink.ts";
 
 /** The CLONE_NEW* flags of the namespaces that are new. A time namespace cannot be had by clone(2). */
 export function cloneFlags(spec: ContainerSpec): number {
@@ -59,6 +60,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
       ...hostNames(spec),
       ...(spec.namespaces.net.mode === "new" ? loopbackUp() : []),
       ...(waits && !ownUser ? [waitForGo()] : []),
+      ...uplinkReady(spec),
       ...(spec.root ? enterRoot(spec, spec.root) : []),
     ],
   };
@@ -66,17 +68,20 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
 
 /** The plan of a container. `recipe` is how its root is made, where there is a choice. */
 export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Plan {
-  const between = [...idMapSteps(spec), ...networkSteps(spec)];
+  const uplink = uplinkSteps(spec);
+  const between = [...idMapSteps(spec), ...networkSteps(spec), ...uplink.between];
   const waits = between.length > 0;
   const container = containerSteps(spec, recipe, waits);
   const flags = cloneFlags(spec);
   const { init, args } = spec.process;
   const ownPid = spec.namespaces.pid.mode === "new";
+  const sweeps = !ownPid || spec.net.mode === "pasta"; // what else the stage has for children ends with the container
   const payload = args.length > 0 ? payloadSteps(spec) : [];
   return {
-    prepare: container.prepare,
+    prepare: [...container.prepare, ...uplink.prepare],
     child: [
-      ...stageStart(ownPid, spec.process.terminal !== undefined),
+      ...stageStart(sweeps, spec.process.terminal !== undefined),
+      ...uplink.child,
       ...joinSteps(spec),
       ...(spec.namespaces.user.mode === "new" ? [] : timeSteps(spec, "stage")),
       ...ownPidfd(),
@@ -87,7 +92,7 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
       ...container.steps,
       ...(init ? initSteps(payload) : payload),
       report(),
-      ...stageWatch(ownPid, spec.process.terminal, removeLinkSteps(spec)),
+      ...stageWatch(sweeps, spec.process.terminal, [...removeLinkSteps(spec), ...uplink.removal]),
     ],
     between,
     waits,

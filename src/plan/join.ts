@@ -32,7 +32,7 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
   return {
     prepare: [],
     child: [
-      ...stageStart(true, false),
+      ...stageStart(false, false),
       undumpable("stage", "from here on only a host's CAP_SYS_PTRACE may look (CVE-2016-9962)"),
       ...(flags === 0 ? [] : [step("stage", "join the container's namespaces", "setns", [slot("pidfd"), flags])]),
       ...ownPidfd(),
@@ -45,7 +45,7 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
       undumpable("container", "a change of ids has made it dumpable again"),
       ...payloadSteps(member),
       report(),
-      ...stageWatch(true, undefined),
+      ...stageWatch(false, undefined),
     ],
     between: [],
     waits: false,

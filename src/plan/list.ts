@@ -1,7 +1,7 @@
 /** Small makers of steps that several parts of a plan share. */
 
 import type { SyscallName } from "../ffi/abi.ts";
-import { AT_FDCWD, MOVE_MOUNT, names, O, RESOLVE } from "../ffi/flags.ts";
+import { AT_FDCWD, MOVE_MOUNT, names, O, RESOLVE, S } from "../ffi/flags.ts";
 import type { Arg, Lane, Loop, SyscallStep, Words } from "./step.ts";
 import { REG, slot } from "./step.ts";
 
@@ -58,6 +58,20 @@ export function resolve(path: string, label: string, strict = false): SyscallSte
       why: strict ? "a link in this place would lead the mount elsewhere" : "links of the root are followed inside it only",
     },
   );
+}
+
+/** mkdir -p inside the root, one component at a time; the last one is a file for a file. */
+export function makeTarget(target: string, file: boolean): SyscallStep[] {
+  const parts = target.split("/").filter((part) => part !== "" && part !== ".");
+  return parts.flatMap((name, i) => {
+    const parent = `/${parts.slice(0, i).join("/")}`;
+    const last = i === parts.length - 1;
+    const make =
+      last && file
+        ? step("container", `a file ${target} to mount on`, "mknodat", [REG, name, S.S_IFREG | 0o644, 0], { tolerate: EEXIST })
+        : step("container", `mkdir ${parent === "/" ? "" : parent}/${name}`, "mkdirat", [REG, name, 0o755], { tolerate: EEXIST });
+    return [resolve(parent, `find ${parent}`), make];
+  });
 }
 
 /** Attaches the detached mount `from` where the register points. */

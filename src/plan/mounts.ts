@@ -1,7 +1,8 @@
 /** What is mounted inside the root: proc, sysfs, /dev, then the user's mounts in the order given. */
-import { AT, AT_FDCWD, MOUNT_ATTR, MS, names, O, OPEN_TREE, S } from "../ffi/flags.ts";
+import { AT, AT_FDCWD, MOUNT_ATTR, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
-import { attach, EEXIST, mountAttr, placeholder, resolve, step } from "./list.ts";
+import { attach, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
+import { boundResolvConf } from "./resolv.ts";
 import { propagationFlags } from "./root.ts";
 import type { ContainerSpec, Mount } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
@@ -44,20 +45,6 @@ function sysfs(spec: ContainerSpec): SyscallStep[] {
     return [find, step("container", "enter it", "fchdir", [REG]), bind, back()];
   }
   return mountHere(find, "mount sysfs on /sys, read-only", ["sysfs", "sysfs", KERNEL_FS | MS.MS_RDONLY, null]);
-}
-
-/** mkdir -p inside the root, one component at a time; the last one is a file for a file. */
-function makeTarget(target: string, file: boolean): SyscallStep[] {
-  const parts = target.split("/").filter((part) => part !== "" && part !== ".");
-  return parts.flatMap((name, i) => {
-    const parent = `/${parts.slice(0, i).join("/")}`;
-    const last = i === parts.length - 1;
-    const make =
-      last && file
-        ? step("container", `a file ${target} to mount on`, "mknodat", [REG, name, S.S_IFREG | 0o644, 0], { tolerate: EEXIST })
-        : step("container", `mkdir ${parent === "/" ? "" : parent}/${name}`, "mkdirat", [REG, name, 0o755], { tolerate: EEXIST });
-    return [resolve(parent, `find ${parent}`), make];
-  });
 }
 
 /** open_tree and mount_setattr of a volume, by whoever may: the parent, or the container in its own user namespace. */
@@ -112,9 +99,10 @@ function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare:
 /** All mounts of a container with a root of its own. */
 export function mountSteps(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
   const dev = devSteps(spec);
+  const resolvers = boundResolvConf(spec);
   const user = spec.mounts.map((mount, i) => userMount(spec, mount, i));
   return {
-    prepare: [...dev.prepare, ...user.flatMap((m) => m.prepare)],
-    container: [...proc(spec), ...sysfs(spec), ...dev.container, ...user.flatMap((m) => m.container)],
+    prepare: [...dev.prepare, ...resolvers.prepare, ...user.flatMap((m) => m.prepare)],
+    container: [...proc(spec), ...sysfs(spec), ...dev.container, ...resolvers.container, ...user.flatMap((m) => m.container)],
   };
 }

@@ -1,7 +1,7 @@
 /** A plan in words: one line a step, the call as strace prints it. What snapshot tests compare. */
 import { CLONE, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { describe } from "../net/verb.ts";
-import type { Arg, NetStep, Plan, ProgramStep, Step, SyscallStep } from "./step.ts";
+import type { Arg, NetStep, Plan, ProgramStep, RelayStep, Step, SyscallStep } from "./step.ts";
 
 /** Which argument of a call is a set of flags. */
 const FLAG_ARGUMENT: Readonly<Record<string, readonly [number, Readonly<Record<string, number>>]>> = {
@@ -10,6 +10,7 @@ const FLAG_ARGUMENT: Readonly<Record<string, readonly [number, Readonly<Record<s
   setns: [1, CLONE],
   fsmount: [2, MOUNT_ATTR],
   openat: [2, O],
+  pipe2: [1, O],
   open_tree: [2, OPEN_TREE],
   move_mount: [4, MOVE_MOUNT],
   umount2: [1, MNT],
@@ -32,6 +33,9 @@ function argument(arg: Arg, step: SyscallStep, index: number): string {
   return String(arg);
 }
 
+const relayLine = ({ relay }: RelayStep): string =>
+  `read(<${relay.heard}>), ${JSON.stringify(relay.socket)} <- ${relay.requests.join(" ")}, write(<${relay.wake}>)`;
+
 function netLine(step: NetStep): string {
   return `${step.side === "container" ? "in the container: " : ""}${describe(step.verb, "CONTAINER")}`;
 }
@@ -46,7 +50,9 @@ export function renderStep(step: Step): string {
       ? netLine(step)
       : "programs" in step
         ? programLine(step)
-        : `${step.call}(${step.args.map((arg, i) => argument(arg, step, i)).join(", ")})`;
+        : "relay" in step
+          ? relayLine(step)
+          : `${step.call}(${step.args.map((arg, i) => argument(arg, step, i)).join(", ")})`;
   return `${step.lane.padEnd(9)} ${call}  # ${step.label}`;
 }
 

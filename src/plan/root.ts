@@ -1,6 +1,7 @@
 /** Where `/` comes from: steps that end with the slot "root" and the working directory being the new root, still under the old one. */
 import { AT, AT_FDCWD, FSCONFIG, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { mountAttr, placeholder, step } from "./list.ts";
+import { layerResolvConf } from "./resolv.ts";
 import type { ContainerSpec, Propagation, Recipe, RootSpec } from "./spec.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
 
@@ -33,7 +34,7 @@ const mkdir = (dir: string, name: string, mode = 0o755) =>
 /** The upper layer's own directories win over whatever the rootfs has there: a link, a file, nothing. */
 const MOUNT_POINTS = ["dev", "proc", "sys"];
 
-function detachedOverlay(root: RootSpec): SyscallStep[] {
+function detachedOverlay(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   const open = (dir: string, name: Arg, into: string) =>
     step(
       "parent",
@@ -51,6 +52,7 @@ function detachedOverlay(root: RootSpec): SyscallStep[] {
     mkdir("layer", "u"),
     mkdir("layer", "w"),
     ...MOUNT_POINTS.map((name) => mkdir("layer", `u/${name}`)),
+    ...layerResolvConf(spec, "parent"),
     open("layer", "u", "upper"),
     open("layer", "w", "work"),
     ...detachedFs(
@@ -97,7 +99,7 @@ function lowerByDescriptor(fd: Arg): SyscallStep[] {
   ];
 }
 
-function overlayByPaths(root: RootSpec, userxattr: boolean): SyscallStep[] {
+function overlayByPaths(spec: ContainerSpec, root: RootSpec, userxattr: boolean): SyscallStep[] {
   const { lower } = root;
   const byPath = typeof lower === "string";
   const data = `lowerdir=${byPath ? escapeLayer(lower) : "l"},upperdir=u,workdir=w${userxattr ? ",userxattr" : ""}`;
@@ -114,6 +116,7 @@ function overlayByPaths(root: RootSpec, userxattr: boolean): SyscallStep[] {
     ),
     step("container", "enter it", "chdir", [root.anchor]),
     ...["u", "w", "o", ...MOUNT_POINTS.map((name) => `u/${name}`)].map(make),
+    ...layerResolvConf(spec, "container"),
     ...(byPath ? [] : lowerByDescriptor(slot("lower"))),
     step(
       "container",
@@ -153,7 +156,7 @@ export function rootSteps(
   const detached = spec.privileged && (recipe === "detached" || root.layer === "bind");
   if (detached) {
     return {
-      prepare: root.layer === "bind" ? clonedDirectory(root.lower as string) : detachedOverlay(root),
+      prepare: root.layer === "bind" ? clonedDirectory(root.lower as string) : detachedOverlay(spec, root),
       container: [
         step("container", "mount the new root over the old one", "move_mount", [
           slot("root"),
@@ -171,7 +174,7 @@ export function rootSteps(
     container:
       root.layer === "bind"
         ? bindByPaths(root as RootSpec & { lower: string })
-        : overlayByPaths(root, !spec.privileged || spec.namespaces.user.mode !== "share"),
+        : overlayByPaths(spec, root, !spec.privileged || spec.namespaces.user.mode !== "share"),
   };
 }
 

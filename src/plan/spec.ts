@@ -115,7 +115,22 @@ export type NetSpec =
       readonly removal: Uint8Array;
       /** undefined: no default route. */
       readonly gateway: string | undefined;
-    };
+    }
+  | UplinkSpec;
+
+/** A program of the host that carries the container's packets over sockets of its own: pasta(1) or slirp4netns(1). */
+export interface UplinkSpec {
+  readonly mode: "pasta";
+  /** Its absolute path, and its arguments from argv[0] on. Descriptor 0 will be what `hands` says. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Descriptor 0 is the container's network namespace, or its directory of /proc, by which the user namespace is found too. */
+  readonly hands: "net" | "process";
+  /** What the container's /etc/resolv.conf says. */
+  readonly resolvConf: string;
+  /** Ports that have to be asked for over a socket at `path`, made by the program when it starts. */
+  readonly control: { readonly path: string; readonly requests: readonly string[] } | undefined;
+}
 
 export interface ContainerSpec {
   readonly name: string;

@@ -7,7 +7,8 @@ import { restoreCaller, stageTerminal, watchMode } from "./terminal.ts";
 
 const zeros = (text: string) => ({ bytes: new Uint8Array(32), text });
 
-export function stageStart(ownPid: boolean, terminal: boolean): SyscallStep[] {
+/** `sweeps`: the stage ends, after the container, whatever else has become its child. */
+export function stageStart(sweeps: boolean, terminal: boolean): SyscallStep[] {
   return [
     step("stage", "reset all signal dispositions", "reset_signals", [zeros("SIG_DFL")], {
       why: "an ignored signal stays ignored over exec; SIGCHLD ignored would hide the container's end",
@@ -20,13 +21,13 @@ export function stageStart(ownPid: boolean, terminal: boolean): SyscallStep[] {
             why: "a kill of the caller's process group must not take the watcher first",
           }),
         ]),
-    ...(ownPid
-      ? []
-      : [
+    ...(sweeps
+      ? [
           step("stage", "adopt the container's orphans", "prctl", [PR.PR_SET_CHILD_SUBREAPER, 1], {
-            why: "no pid namespace ends with the container: its orphans come here, and are ended",
+            why: "what no pid namespace ends with the container comes here, and is ended",
           }),
-        ]),
+        ]
+      : []),
   ];
 }
 
@@ -77,7 +78,7 @@ export const report = (): SyscallStep =>
 
 /** Keeps nothing open but the socket and, for a terminal, 0 to 2: no reader of a pipe waits for the stage. */
 export function stageWatch(
-  ownPid: boolean,
+  sweeps: boolean,
   terminal: TerminalSpec | undefined,
   cleanUp: readonly SyscallStep[] = [],
 ): SyscallStep[] {
@@ -87,7 +88,7 @@ export function stageWatch(
     step("stage", "close all above the socket", "close_range", [slot("sock+1"), -1, 0]),
     step("stage", "wait for the container or for the supervisor's end", "watch", [watchMode(terminal)]),
     ...restoreCaller(terminal),
-    ...(ownPid ? [] : [step("stage", "end the container's orphans", "sweep", ["/proc/thread-self/children"])]),
+    ...(sweeps ? [step("stage", "end the container's orphans", "sweep", ["/proc/thread-self/children"])] : []),
     ...cleanUp,
     step("stage", "leave", "exit_group", [0]),
   ];

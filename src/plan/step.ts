@@ -8,8 +8,11 @@ import type { NetVerb } from "../net/verb.ts";
 
 export type { Loop, Register, Slot, Words } from "../ffi/program.ts";
 
-/** Who makes the call: Bun; the first process of the sealed ELF; the container's pid 1; the command before its exec. */
-export type Lane = "parent" | "stage" | "container" | "payload";
+/**
+ * Who makes the call: Bun; the first process of the sealed ELF; the process that becomes pasta; the container's pid 1; the
+ * command before its exec.
+ */
+export type Lane = "parent" | "stage" | "uplink" | "container" | "payload";
 
 /** A path with a pid in it. Parent lane only. */
 export interface Template {
@@ -24,8 +27,11 @@ export interface SyscallStep extends Omit<RawStep, "args" | "store"> {
   readonly args: readonly Arg[];
   /** The kernel's reason for this step at this place. */
   readonly why?: string;
-  /** Parent lane: the slot that receives the result. Other lanes: `true` stores it in the register. */
-  readonly store?: string | true;
+  /**
+   * Parent lane: the slot that receives the result, or the two for the descriptors that pipe2(2) or socketpair(2) write
+   * into memory. Other lanes: `true` stores it in the register.
+   */
+  readonly store?: string | true | readonly [string, string];
 }
 
 /** An rtnetlink request of the parent, on the host's side or in the container's network namespace. */
@@ -47,7 +53,20 @@ export interface ProgramStep {
   readonly why?: string;
 }
 
-export type Step = SyscallStep | NetStep | ProgramStep;
+/** What the parent goes on doing beside the container: it hears that the uplink is ready, asks it for ports, says so. */
+export interface RelayStep {
+  readonly lane: "parent";
+  readonly label: string;
+  readonly relay: {
+    readonly heard: string;
+    readonly wake: string;
+    readonly socket: string;
+    readonly requests: readonly string[];
+  };
+  readonly why?: string;
+}
+
+export type Step = SyscallStep | NetStep | ProgramStep | RelayStep;
 
 /** A plan in three parts, each in the order in which it runs. */
 export interface Plan {

@@ -55,7 +55,7 @@ const CASES: Record<string, [string[], number, RegExp, RegExp?]> = {
     /no namespace of that type/,
   ],
   "joining the wrong kind": [["--join", "net=/proc/self/ns/uts", "true"], 125, /join the net namespace/],
-  "an unknown network": [["--net", "bogus", "true"], 125, /expected none, host, veth or ns:PATH/],
+  "an unknown network": [["--net", "bogus", "true"], 125, /expected none, host, veth, pasta or ns:PATH/],
   "a malformed CIDR": [["--net", "veth", "--ip", "10.0.0.300/24", "true"], 125, /10\.0\.0\.300/],
   "a CIDR without its length": [["--net", "veth", "--ip", "10.99.0.2", "true"], 125, /10\.99\.0\.2/],
   "an address that is in use": [["--net", "veth", "--host-ip", "127.0.0.1/8", "true"], 125, /127\.0\.0\.1\/8/],

@@ -94,6 +94,18 @@ export async function smallRoot(dir: string): Promise<string> {
   return dir;
 }
 
+/** In front of a command: as an ordinary user. */
+export const NOBODY: readonly string[] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+
+/** The checkout may lie where only root can look (a temporary clone): an ordinary user gets a copy, and its command line. */
+export async function copyOfNsrun(home: Temporary): Promise<string[]> {
+  const copy = `mkdir nsrun && cd nsrun && cp "$1" bun && cp -r "$2/src" "$2/package.json" . && mkdir node_modules &&
+    cp -r "$2/node_modules/commander" "$2/node_modules/picocolors" node_modules/ && chmod -R go+rX .`;
+  const { code, stderr } = await shell(["sh", "-c", `umask 022; cd ${home.path} && ${copy}`, "copy", process.execPath, CHECKOUT]);
+  if (code !== 0) throw new Error(stderr);
+  return [home.file("nsrun/bun"), "--no-env-file", home.file("nsrun/src/cmd/main.ts")];
+}
+
 /** Looks until `find` gives something; polls a state of the kernel that cannot be waited for. Throws after `ms`. */
 export async function eventually<T>(what: string, find: () => T | undefined | false, ms = 5000): Promise<T> {
   const end = performance.now() + ms;
@@ -145,7 +157,7 @@ export const marker = (): string => `mark-${process.pid}-${++counter}`;
 type Reader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> };
 
 /** Reads from `reader` until `text` has come. Throws when the stream ends first. */
-async function until(reader: Reader, text: string): Promise<string> {
+export async function until(reader: Reader, text: string): Promise<string> {
   let seen = "";
   while (!seen.includes(text)) {
     const { done, value } = await reader.read();

@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import {
-  CHECKOUT,
+  copyOfNsrun,
   hold,
   inside,
+  NOBODY,
   NSRUN,
   namespacesOf,
   needsRoot,
@@ -17,7 +18,6 @@ import {
   works,
 } from "./helpers.ts";
 
-const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 const reason = skipReason("rootless", [
   needsRoot,
   [works(...NOBODY, "unshare", "-Ur", "true"), "setpriv is missing, or uid 65534 may not make user namespaces"],
@@ -40,12 +40,7 @@ beforeAll(async () => {
   chmodSync(home.path, 0o755);
   mkdirSync(home.file("cache"), { mode: 0o700 });
   chownSync(home.file("cache"), 65534, 65534);
-  // the checkout may lie where only root can look (a temporary clone): the user gets a copy
-  const copy = `mkdir nsrun && cd nsrun && cp "$1" bun && cp -r "$2/src" "$2/package.json" . && mkdir node_modules &&
-    cp -r "$2/node_modules/commander" "$2/node_modules/picocolors" node_modules/ && chmod -R go+rX .`;
-  const copied = await shell(["sh", "-c", `umask 022; cd ${home.path} && ${copy}`, "copy", process.execPath, CHECKOUT]);
-  expect(copied).toEqual({ code: 0, stdout: "", stderr: "" });
-  command = [home.file("nsrun/bun"), "--no-env-file", home.file("nsrun/src/cmd/main.ts")];
+  command = await copyOfNsrun(home);
   rootless = [...NOBODY, "env", `HOME=${home.path}`, `NSRUN_CACHE=${home.file("cache")}`, ...command];
   await run(["true"]);
 });

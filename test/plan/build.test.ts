@@ -30,12 +30,27 @@ const veth = {
   removal: new Uint8Array(40),
 };
 
+const uplink = {
+  mode: "pasta" as const,
+  program: "/usr/bin/pasta",
+  args: ["pasta", "--netns", "/proc/self/fd/0"],
+  hands: "net" as const,
+  resolvConf: "nameserver 10.0.2.3\n",
+  control: undefined,
+};
+const byProcess = { ...uplink, hands: "process" as const, control: { path: "/tmp/s", requests: ["{}"] } };
+
 const CASES: Record<string, Plan> = {
   default: buildPlan(base),
   "by-paths": buildPlan(base, "paths"),
   rootless: buildPlan(rootless()),
   "rootless-volume": buildPlan(rootless({ mounts: [bind] })),
   bare: buildPlan(spec({ net: veth, process: { ...base.process, init: false } })),
+  uplink: buildPlan(spec({ net: uplink })),
+  "uplink-rw": buildPlan(
+    spec({ net: uplink, root: { lower: "/lower", layer: "bind", readOnly: false, chroot: false, anchor: "/mnt" } }),
+  ),
+  "uplink-rootless-slirp": buildPlan(rootless({ net: byProcess })),
   "volume-and-tmpfs": buildPlan(
     spec({ mounts: [{ ...bind, type: "tmpfs", source: "tmpfs", target: "/t", flags: 6, data: "size=1m" }, bind] }),
   ),
@@ -84,8 +99,22 @@ test("every plan ends each branch: a jump has its mark, and nothing runs on afte
 
 test("whoever waits for the parent is let go by it, and nobody else waits", () => {
   for (const plan of Object.values(CASES)) {
-    expect(plan.child.some((step) => step.call === "read")).toBe(plan.between.length > 0);
+    expect(plan.child.some((step) => step.label === "wait for the parent's go")).toBe(plan.between.length > 0);
     expect(plan.waits).toBe(plan.between.length > 0);
+  }
+});
+
+test("an uplink is the stage's, dies with it, holds none of our descriptors, and is swept when the container is dead", () => {
+  for (const name of ["uplink", "uplink-rw", "uplink-rootless-slirp"]) {
+    const { child } = CASES[name]!;
+    const mine = child.filter((step) => step.lane === "uplink").map((step) => step.call);
+    expect([mine[0], mine.at(-1)]).toEqual(["prctl", "execve"]);
+    expect(mine.filter((call) => call === "close_range").length).toBe(2);
+    const calls = child.map((step) => step.call);
+    expect(calls.indexOf("sweep")).toBe(calls.indexOf("watch") + 1);
+    // the container must see the end of a ready pipe to which nobody will write
+    const container = child.findIndex((step) => step.jump === "watch");
+    expect(child.findIndex((step) => step.mark === "uplinked")).toBeLessThan(container);
   }
 });
 
