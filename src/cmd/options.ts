@@ -85,14 +85,6 @@ export const RUN_OPTIONS: readonly Option[] = [
     value: "UID[:GID]",
     help: "numbers, or names of the root's /etc/passwd and /etc/group",
   },
-  {
-    group: proc,
-    name: "uid-map",
-    value: "IN:OUT[:SIZE]",
-    many: true,
-    help: "user ids of a new user namespace; without root also what /etc/subuid grants",
-  },
-  { group: proc, name: "gid-map", value: "IN:OUT[:SIZE]", many: true, help: "group ids likewise" },
   { group: proc, name: "ulimit", value: "NAME=SOFT[:HARD]", many: true, help: "resource limit, as prlimit(1) names it" },
   { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },
   {

@@ -44,7 +44,7 @@ function readProc(file: string): string {
 }
 
 /** The ids that exist for us, each mapped to itself: what a user namespace made by root contains. */
-export function identity(file: "uid_map" | "gid_map"): IdMap[] {
+function identity(file: string): IdMap[] {
   return readProc(file)
     .trim()
     .split("\n")
@@ -54,3 +54,10 @@ export function identity(file: "uid_map" | "gid_map"): IdMap[] {
 
 /** "deny" in a user namespace whose maps an unprivileged user wrote, and in all below it (user_namespaces(7)). */
 export const setgroupsAllowed = (): boolean => readProc("setgroups").trim() === "allow";
+
+/** The maps of a new user namespace. Anybody but root may map one id, his own, to root. */
+export function idMaps(caller: Caller): { uid: IdMap[]; gid: IdMap[]; setgroups: boolean } {
+  const one = (hostId: number): IdMap[] => [{ containerId: 0, hostId, size: 1 }];
+  if (!caller.admin) return { uid: one(caller.euid), gid: one(caller.egid), setgroups: false };
+  return { uid: identity("uid_map"), gid: identity("gid_map"), setgroups: setgroupsAllowed() };
+}

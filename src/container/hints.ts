@@ -85,9 +85,6 @@ export function hintFor(step: SyscallStep, errno: number): string | undefined {
   ) {
     return "without root the host's root cannot be a lower layer: mounts lie below it; name a directory, such as --rootfs /some/tree";
   }
-  if (step.call === "mount" && code === "EACCES" && step.args[2] === "overlay") {
-    return "root inside may not look into the lower directory: it (or the cache) belongs to an id that is not mapped";
-  }
   if (step.call === "mount" && code === "ENODEV") return `this kernel has no file system ${String(step.args[2])}`;
   return RULES.find(([call, name]) => (call === step.call || call === "*") && (name === code || name === "*"))?.[2](step);
 }

@@ -53,11 +53,6 @@ export function namespaceUses(options: ContainerOptions, root: boolean): Record<
   for (const ns of list(options.unshare, "--unshare")) put(ns, { mode: "new" }, "--unshare");
   for (const ns of list(options.share, "--share")) put(ns, { mode: "share" }, "--share");
   for (const [ns, use] of joins(options)) put(ns, use, "--join");
-  if (options.uidMap || options.gidMap) {
-    if (said.has("user") && uses.user.mode !== "new")
-      throw new UsageError(`--uid-map and --gid-map need a new user namespace, and ${said.get("user")} says otherwise`);
-    uses.user = { mode: "new" };
-  }
   const net = network(options.net);
   if (net) put("net", net, "--net");
   if ((options.net === "veth" || options.net === "pasta") && uses.net.mode !== "new")

@@ -57,9 +57,6 @@ export interface ContainerOptions {
   cwd?: string | undefined;
   /** UID[:GID] or NAME[:GROUP] of the root's passwd. Default 0:0. */
   user?: string | undefined;
-  /** CONTAINER:HOST[:SIZE]: the user ids of a new user namespace; default for an ordinary user: his own, then /etc/subuid's. */
-  uidMap?: string[] | undefined;
-  gidMap?: string[] | undefined;
   /** NAME=SOFT[:HARD], "unlimited" for no limit. */
   ulimit?: string[] | undefined;
   /** Of the new root: private, slave, shared, unbindable and their r… forms. */

@@ -7,7 +7,6 @@ import { addressOf, bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
 import type { NetVerb } from "../net/verb.ts";
 import type { Arg, NetStep, Plan, RelayStep, Step, SyscallStep } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
-import { runPrograms } from "./programs.ts";
 
 /** What a kind of network needs besides system calls; loaded only by a container that has it. */
 export interface NetworkDriver extends Partial<Disposable> {
@@ -126,10 +125,6 @@ export function runParent(plan: Plan, steps: readonly Step[], slots: Slots): voi
       const verb = withPeer(step, slots);
       if (!slots.network?.run) throw new TypeError("the plan has network steps and nobody to make them");
       slots.network.run(step.side, verb, () => slots.get("netns"));
-      continue;
-    }
-    if ("programs" in step) {
-      runPrograms(step, slots);
       continue;
     }
     if ("relay" in step) {

@@ -1,8 +1,8 @@
 /** Options become a ContainerSpec: everything checked that can be checked before anything is made. */
 import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
-import type { ContainerSpec, IdMaps, NetSpec, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
-import { type Caller, findCaller, setgroupsAllowed } from "./caller.ts";
+import type { ContainerSpec, NetSpec, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
+import { type Caller, findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import type { ContainerOptions } from "./options.ts";
@@ -36,14 +36,6 @@ async function user(options: ContainerOptions, root: RootSpec | undefined, root_
   } finally {
     if (fd >= 0) sys("close", fd);
   }
-}
-
-/** Loaded only for a user namespace: root's containers have none by default. */
-async function mapsOf(caller: Caller, options: ContainerOptions, who: { uid: number; gid: number }): Promise<IdMaps> {
-  const { checkMapped, idMaps } = await import("./ids.ts");
-  const maps = idMaps(caller, options);
-  checkMapped(maps, who, `--user ${options.user ?? who.uid}`);
-  return maps;
 }
 
 /** What the network part needs from outside: addresses reserved, a name made. */
@@ -154,7 +146,7 @@ export async function completeSpec(
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");
   const netPlan = await network(options, uses, name, caller);
-  const maps = uses.user.mode === "new" ? await mapsOf(caller, options, who) : undefined;
+  const maps = uses.user.mode === "new" ? idMaps(caller) : undefined;
   const spec: ContainerSpec = {
     name,
     namespaces: uses,

@@ -107,8 +107,6 @@ const TABLE = {
   seccomp: [317, 277],
   keyctl: [250, 219],
   getdents64: [217, 61],
-  getxattr: [191, 8],
-  pread64: [17, 67],
   setxattr: [188, 5],
   lsetxattr: [189, 6],
   fsetxattr: [190, 7],

@@ -37,10 +37,10 @@ function program(flags: number, calls: readonly ChildCall[], socket: number): Ra
 /**
  * clone(2): a child process in new namespaces (`CLONE_NEW*` of {@link CLONE}) that makes `calls` in order and ends with the
  * first that fails (exit code 125), at an execve, or with code 0. Returns its pid, for {@link waitpid}. Blocks until the
- * child exists. Of our descriptors it has 0, 1, 2, those that are not close-on-exec, and `inherit`. Shell: `unshare -f …`.
+ * child exists. Shell: `unshare -f …`.
  * @throws SyscallError when the clone itself fails, NsrunError otherwise
  */
-export function clone(flags: number, calls: readonly ChildCall[], inherit: readonly number[] = []): number {
+export function clone(flags: number, calls: readonly ChildCall[]): number {
   const pair = bytes(8);
   const result = sys("socketpair", 1, 1 | 0x80000, 0, pair);
   if (result < 0) throw failed(result, "make a socket pair");
@@ -51,7 +51,7 @@ export function clone(flags: number, calls: readonly ChildCall[], inherit: reado
     const steps = program(flags, calls, theirs);
     const segment = encode(steps, { address: PLAN_ADDRESS, socket: theirs, slot: (name) => SPECIAL[name] ?? 0 });
     file = sealedFile("nsrun-clone", elfImage(native().code, segment));
-    const stage = vexec(file, ["nsrun-clone"], [theirs, ...inherit]);
+    const stage = vexec(file, ["nsrun-clone"], [theirs]);
     must("wait for the stage", "wait4", stage, null, 0, 0);
     const record = bytes(16);
     const got = sys("recvfrom", ours, record, 16, 0x40 /* MSG_DONTWAIT: the stage has said what it had to say */, 0, 0);

@@ -1,9 +1,9 @@
 /** Who the container is: id maps of a new user namespace, users, groups, limits. */
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { step } from "./list.ts";
-import type { ContainerSpec, IdMap, IdMaps } from "./spec.ts";
+import type { ContainerSpec, IdMap } from "./spec.ts";
 
-import { type Lane, type ProgramStep, REG, type Step, type SyscallStep, slot } from "./step.ts";
+import { type Lane, REG, type Step, type SyscallStep, slot } from "./step.ts";
 
 const lines = (maps: readonly IdMap[]): string => maps.map((m) => `${m.containerId} ${m.hostId} ${m.size}\n`).join("");
 
@@ -21,29 +21,10 @@ function writeProc(file: string, text: string, why?: string): SyscallStep[] {
   ];
 }
 
-/** newuidmap(1), newgidmap(1): PID, then container's id, host's id, count of each range. */
-function mapPrograms(maps: IdMaps, mappers: NonNullable<IdMaps["mappers"]>): ProgramStep {
-  const program = (kind: "uid" | "gid") => ({
-    path: mappers[kind],
-    args: [
-      `new${kind}map`,
-      slot("pid"),
-      ...maps[kind].flatMap(({ containerId, hostId, size }) => [`${containerId}`, `${hostId}`, `${size}`]),
-    ],
-  });
-  return {
-    lane: "parent",
-    label: "map the ids that /etc/subuid and /etc/subgid grant",
-    programs: [program("uid"), program("gid")],
-    why: "only these set-uid programs may map more than the caller's own id",
-  };
-}
-
 /** user_namespaces(7): the maps, written by the parent while the container waits. */
 export function idMapSteps(spec: ContainerSpec): Step[] {
   const maps = spec.idMaps;
   if (spec.namespaces.user.mode !== "new" || !maps) return [];
-  if (maps.mappers) return [mapPrograms(maps, maps.mappers)];
   return [
     ...(maps.setgroups
       ? []

@@ -1,7 +1,7 @@
 /** A plan in words: one line a step, the call as strace prints it. What snapshot tests compare. */
 import { CLONE, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { describe } from "../net/verb.ts";
-import type { Arg, NetStep, Plan, ProgramStep, RelayStep, Step, SyscallStep } from "./step.ts";
+import type { Arg, NetStep, Plan, RelayStep, Step, SyscallStep } from "./step.ts";
 
 /** Which argument of a call is a set of flags. */
 const FLAG_ARGUMENT: Readonly<Record<string, readonly [number, Readonly<Record<string, number>>]>> = {
@@ -40,19 +40,14 @@ function netLine(step: NetStep): string {
   return `${step.side === "container" ? "in the container: " : ""}${describe(step.verb, "CONTAINER")}`;
 }
 
-const programLine = ({ programs }: ProgramStep): string =>
-  programs.map(({ args }) => args.map((arg) => (typeof arg === "string" ? arg : `<${arg.slot}>`)).join(" ")).join(" & ");
-
 /** `parent     mount("proc", ".", "proc", MS_NOSUID|…, NULL)   # mount proc on /proc` */
 export function renderStep(step: Step): string {
   const call =
     "verb" in step
       ? netLine(step)
-      : "programs" in step
-        ? programLine(step)
-        : "relay" in step
-          ? relayLine(step)
-          : `${step.call}(${step.args.map((arg, i) => argument(arg, step, i)).join(", ")})`;
+      : "relay" in step
+        ? relayLine(step)
+        : `${step.call}(${step.args.map((arg, i) => argument(arg, step, i)).join(", ")})`;
   return `${step.lane.padEnd(9)} ${call}  # ${step.label}`;
 }
 

@@ -30,15 +30,6 @@ export interface IdMap {
   readonly size: number;
 }
 
-/** The maps of a new user namespace. */
-export interface IdMaps {
-  readonly uid: readonly IdMap[];
-  readonly gid: readonly IdMap[];
-  readonly setgroups: boolean;
-  /** newuidmap's and newgidmap's paths, where an ordinary user needs them. */
-  readonly mappers: { readonly uid: string; readonly gid: string } | undefined;
-}
-
 export type Propagation = "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" | "unbindable" | "runbindable";
 
 /** `bind`: a file or directory of the host. Otherwise a file system type, with its mount data. */
@@ -144,7 +135,7 @@ export interface ContainerSpec {
   /** Seconds added to the clocks of a new time namespace. */
   readonly timeOffsets: { readonly monotonic: number; readonly boottime: number };
   /** For a new user namespace. `setgroups: false` writes "deny", which an unprivileged writer must. */
-  readonly idMaps: IdMaps | undefined;
+  readonly idMaps: { readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[]; readonly setgroups: boolean } | undefined;
   readonly net: NetSpec;
   readonly process: ProcessSpec;
   /** CAP_SYS_ADMIN in the initial user namespace: the parent prepares mounts. Otherwise the container makes everything itself. */

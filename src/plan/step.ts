@@ -45,14 +45,6 @@ export interface NetStep {
   readonly why?: string;
 }
 
-/** Programs of the host that the parent runs at the same time; each must exit with 0. */
-export interface ProgramStep {
-  readonly lane: "parent";
-  readonly label: string;
-  readonly programs: readonly { readonly path: string; readonly args: readonly (string | Slot)[] }[];
-  readonly why?: string;
-}
-
 /** What the parent goes on doing beside the container: it hears that the uplink is ready, asks it for ports, says so. */
 export interface RelayStep {
   readonly lane: "parent";
@@ -66,7 +58,7 @@ export interface RelayStep {
   readonly why?: string;
 }
 
-export type Step = SyscallStep | NetStep | ProgramStep | RelayStep;
+export type Step = SyscallStep | NetStep | RelayStep;
 
 /** A plan in three parts, each in the order in which it runs. */
 export interface Plan {

@@ -63,7 +63,6 @@ const CASES: Record<string, Plan> = {
       idMaps: {
         uid: [{ containerId: 0, hostId: 0, size: 4294967295 }],
         gid: [{ containerId: 0, hostId: 0, size: 4294967295 }],
-        mappers: undefined,
         setgroups: true,
       },
       timeOffsets: { monotonic: 60, boottime: -5 },

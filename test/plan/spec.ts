@@ -51,7 +51,7 @@ export function rootless(changes: Partial<ContainerSpec> = {}): ContainerSpec {
   return {
     ...base,
     namespaces: { ...base.namespaces, user: NEW },
-    idMaps: { uid: one, gid: one, setgroups: false, mappers: undefined },
+    idMaps: { uid: one, gid: one, setgroups: false },
     process: { ...base.process, setgroups: false },
     privileged: false,
     ...changes,
