@@ -54,7 +54,7 @@ export async function resultOf(process: Supervised, streams: Streams): Promise<R
 }
 
 /** Starts `plan` for `spec`; the streams' far ends are closed here. */
-export function launch({ spec, release, driver }: Complete, streams: Streams, explainRoot: number): Supervised {
+export function launch({ spec, release, driver, programs }: Complete, streams: Streams, explainRoot: number): Supervised {
   const done = () => {
     if (explainRoot >= 0) sys("close", explainRoot);
     const lower = spec.root?.lower;
@@ -63,7 +63,7 @@ export function launch({ spec, release, driver }: Complete, streams: Streams, ex
   };
   try {
     const process = tryRecipes(spec, (plan) => {
-      const slots = new Slots(driver);
+      const slots = new Slots(driver, programs);
       stdioSlots(slots, streams);
       if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
       const explain = (path: string, errno: number) => explainExec(explainRoot, path, errno, spec.mounts);

@@ -3,7 +3,7 @@
 import type { SyscallName } from "../ffi/abi.ts";
 import { bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
 import type { NetVerb } from "../net/verb.ts";
-import type { Arg, NetStep, Plan, Step, SyscallStep } from "../plan/step.ts";
+import type { Arg, NetStep, Plan, ProgramStep, Step, SyscallStep } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
 
 /** Makes the plan's rtnetlink requests. src/net is loaded only by a container that has some. */
@@ -12,11 +12,17 @@ export interface NetworkDriver extends Disposable {
   run(side: NetStep["side"], verb: NetVerb, netns: () => number): void;
 }
 
+/** Runs the plan's programs: programs.ts, loaded only for a container that has some. */
+export type ProgramRunner = (plan: Plan, step: ProgramStep, slots: Slots) => void;
+
 export class Slots {
   readonly #numbers = new Map<string, number>();
   readonly #owned: number[] = [];
 
-  constructor(readonly network?: NetworkDriver) {}
+  constructor(
+    readonly network?: NetworkDriver,
+    readonly programs?: ProgramRunner,
+  ) {}
 
   /** A number that somebody else owns. */
   set(name: string, value: number): void {
@@ -88,6 +94,11 @@ export function runParent(plan: Plan, steps: readonly Step[], slots: Slots): voi
       const verb = withPeer(step, slots);
       if (!slots.network) throw new TypeError("the plan has network steps and nobody to make them");
       slots.network.run(step.side, verb, () => slots.get("netns"));
+      continue;
+    }
+    if ("programs" in step) {
+      if (!slots.programs) throw new TypeError("the plan has programs and nobody to run them");
+      slots.programs(plan, step, slots);
       continue;
     }
     const result = systemCall(step, slots);

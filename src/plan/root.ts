@@ -1,7 +1,7 @@
 /** Where `/` comes from: steps that end with the slot "root" and the working directory being the new root, still under the old one. */
 import { AT, AT_FDCWD, FSCONFIG, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { mountAttr, placeholder, step } from "./list.ts";
-import type { ContainerSpec, Propagation, Recipe, RootSpec } from "./spec.ts";
+import type { ContainerSpec, IdMap, Propagation, Recipe, RootSpec } from "./spec.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
 
 const { FSCONFIG_SET_STRING, FSCONFIG_SET_FD, FSCONFIG_CMD_CREATE } = FSCONFIG;
@@ -33,7 +33,21 @@ const mkdir = (dir: string, name: string, mode = 0o755) =>
 /** The upper layer's own directories win over whatever the rootfs has there: a link, a file, nothing. */
 const MOUNT_POINTS = ["dev", "proc", "sys"];
 
-function detachedOverlay(root: RootSpec): SyscallStep[] {
+/** Who root inside is to us, where that is somebody else. */
+function rootInside(spec: ContainerSpec): { uid: number; gid: number } | undefined {
+  const host = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerId === 0)?.hostId ?? 0;
+  const [uid, gid] = [host(spec.idMaps?.uid), host(spec.idMaps?.gid)];
+  return uid === 0 && gid === 0 ? undefined : { uid, gid };
+}
+
+function ownLayer(owner: { uid: number; gid: number } | undefined): SyscallStep[] {
+  if (!owner) return [];
+  return ["u", ...MOUNT_POINTS.map((name) => `u/${name}`)].map((name) =>
+    step("parent", `give ${name} to root inside`, "fchownat", [slot("layer"), name, owner.uid, owner.gid, 0]),
+  );
+}
+
+function detachedOverlay(root: RootSpec, owner: { uid: number; gid: number } | undefined): SyscallStep[] {
   const open = (dir: string, name: Arg, into: string) =>
     step(
       "parent",
@@ -51,6 +65,7 @@ function detachedOverlay(root: RootSpec): SyscallStep[] {
     mkdir("layer", "u"),
     mkdir("layer", "w"),
     ...MOUNT_POINTS.map((name) => mkdir("layer", `u/${name}`)),
+    ...ownLayer(owner),
     open("layer", "u", "upper"),
     open("layer", "w", "work"),
     ...detachedFs(
@@ -153,7 +168,7 @@ export function rootSteps(
   const detached = spec.privileged && (recipe === "detached" || root.layer === "bind");
   if (detached) {
     return {
-      prepare: root.layer === "bind" ? clonedDirectory(root.lower as string) : detachedOverlay(root),
+      prepare: root.layer === "bind" ? clonedDirectory(root.lower as string) : detachedOverlay(root, rootInside(spec)),
       container: [
         step("container", "mount the new root over the old one", "move_mount", [
           slot("root"),

@@ -39,7 +39,16 @@ export interface NetStep {
   readonly why?: string;
 }
 
-export type Step = SyscallStep | NetStep;
+/** Programs that the parent starts together and then waits for: setuid helpers, without environment. All must exit with 0. */
+export interface ProgramStep {
+  readonly lane: "parent";
+  readonly label: string;
+  /** Absolute path, then the arguments. */
+  readonly programs: readonly (readonly [string, ...(string | Slot)[]])[];
+  readonly why?: string;
+}
+
+export type Step = SyscallStep | NetStep | ProgramStep;
 
 /** A plan in three parts, each in the order in which it runs. */
 export interface Plan {
