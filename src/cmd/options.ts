@@ -20,6 +20,7 @@ const net = "Network";
 const ns = "Namespaces";
 const mnt = "Mounts";
 const proc = "Process";
+const ids = "Identity";
 
 export const RUN_OPTIONS: readonly Option[] = [
   {
@@ -79,11 +80,25 @@ export const RUN_OPTIONS: readonly Option[] = [
   { group: proc, name: "env-file", value: "FILE", many: true, help: "variables from a file, one a line" },
   { group: proc, name: "cwd", value: "DIR", help: "working directory inside; default /" },
   {
-    group: proc,
+    group: ids,
     name: "user",
     short: "u",
     value: "UID[:GID]",
     help: "numbers, or names of the root's /etc/passwd and /etc/group",
+  },
+  {
+    group: ids,
+    name: "uid-map",
+    value: "CONTAINER:HOST[:SIZE]",
+    many: true,
+    help: "map user ids in a new user namespace; default without root: 0 to you, 1… to your range in /etc/subuid",
+  },
+  {
+    group: ids,
+    name: "gid-map",
+    value: "CONTAINER:HOST[:SIZE]",
+    many: true,
+    help: "the same for groups and /etc/subgid; default as root: as --uid-map",
   },
   { group: proc, name: "ulimit", value: "NAME=SOFT[:HARD]", many: true, help: "resource limit, as prlimit(1) names it" },
   { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },

@@ -58,7 +58,7 @@ export async function resultOf(process: Supervised, streams: Streams): Promise<R
 
 /** Starts `plan` for `spec`; the streams' far ends are closed here. */
 export function launch(
-  { spec, release, driver }: Complete,
+  { spec, release, driver, programs }: Complete,
   streams: Streams,
   explainRoot: number,
   terminal?: Terminal,
@@ -72,7 +72,7 @@ export function launch(
   };
   try {
     const process = tryRecipes(spec, (plan) => {
-      const slots = new Slots(driver);
+      const slots = new Slots(driver, programs);
       stdioSlots(slots, streams);
       terminal?.fill(slots);
       if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);

@@ -1,6 +1,7 @@
 /** What the caller may do: found by asking the kernel, not by being root. */
 import { readLink, readText } from "../ffi/file.ts";
 import { bytes, failed, sys } from "../ffi/syscall.ts";
+import type { Asked, Chosen } from "../ids/choose.ts";
 import type { IdMap } from "../plan/spec.ts";
 
 export interface Caller {
@@ -55,9 +56,12 @@ function identity(file: string): IdMap[] {
 /** "deny" in a user namespace whose maps an unprivileged user wrote, and in all below it (user_namespaces(7)). */
 export const setgroupsAllowed = (): boolean => readProc("setgroups").trim() === "allow";
 
-/** The maps of a new user namespace. Anybody but root may map one id, his own, to root. */
-export function idMaps(caller: Caller): { uid: IdMap[]; gid: IdMap[]; setgroups: boolean } {
-  const one = (hostId: number): IdMap[] => [{ containerId: 0, hostId, size: 1 }];
-  if (!caller.admin) return { uid: one(caller.euid), gid: one(caller.egid), setgroups: false };
-  return { uid: identity("uid_map"), gid: identity("gid_map"), setgroups: setgroupsAllowed() };
+/** The maps of a new user namespace. src/ids is loaded for all but root without wishes. Throws UsageError. */
+export async function idMaps(caller: Caller, asked: Asked): Promise<Chosen> {
+  const byHand = Boolean(asked.uidMap?.length || asked.gidMap?.length);
+  if (caller.admin && !byHand)
+    return { maps: { uid: identity("uid_map"), gid: identity("gid_map"), setgroups: setgroupsAllowed() } };
+  const { rootlessMaps, rootMaps } = await import("../ids/choose.ts");
+  if (caller.admin) return { maps: rootMaps(asked, setgroupsAllowed()) };
+  return rootlessMaps(asked, caller.euid, caller.egid, setgroupsAllowed);
 }

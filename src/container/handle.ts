@@ -76,6 +76,8 @@ export class Container implements AsyncDisposable {
       const fd = openLower(this.spec.root?.lower ?? "/");
       try {
         who = resolveUser(fd, options.user);
+        const maps = this.spec.idMaps;
+        if (maps) (await import("../ids/choose.ts")).checkUser(options.user, who, { maps });
       } finally {
         if (fd >= 0) sys("close", fd);
       }

@@ -1,45 +1,9 @@
 /** Where an errno misleads: its likely cause, found by looking, and the remedy. */
 import { errnoName } from "../ffi/errno.ts";
-import { readText } from "../ffi/file.ts";
 import { CLONE } from "../ffi/flags.ts";
+import { sys } from "../ffi/syscall.ts";
 import type { SyscallStep } from "../plan/step.ts";
-
-function read(path: string): string | undefined {
-  const text = readText(path);
-  return typeof text === "number" ? undefined : text.trim();
-}
-
-const LIMITS: readonly (readonly [number, string])[] = [
-  [CLONE.CLONE_NEWUSER, "max_user_namespaces"],
-  [CLONE.CLONE_NEWPID, "max_pid_namespaces"],
-  [CLONE.CLONE_NEWNET, "max_net_namespaces"],
-  [CLONE.CLONE_NEWNS, "max_mnt_namespaces"],
-  [CLONE.CLONE_NEWUTS, "max_uts_namespaces"],
-  [CLONE.CLONE_NEWIPC, "max_ipc_namespaces"],
-  [CLONE.CLONE_NEWCGROUP, "max_cgroup_namespaces"],
-  [CLONE.CLONE_NEWTIME, "max_time_namespaces"],
-];
-
-/** clone(2): which of the knobs that forbid namespaces is turned. */
-function cloneHint(flags: number, code: string): string | undefined {
-  if (code === "ENOSPC" || code === "EUSERS") {
-    for (const [flag, name] of LIMITS) {
-      if ((flags & flag) !== 0 && read(`/proc/sys/user/${name}`) === "0") {
-        return `user.${name} is 0 here: no such namespace may be made; raise it with: sysctl user.${name}=1000`;
-      }
-    }
-    return "a limit of namespaces is reached: see user.max_*_namespaces in /proc/sys/user (a dead network namespace counts until the kernel has cleaned it up)";
-  }
-  if (code !== "EPERM") return undefined;
-  if ((flags & CLONE.CLONE_NEWUSER) === 0) return "new namespaces need root, or a user namespace: --unshare user";
-  if (read("/proc/sys/kernel/unprivileged_userns_clone") === "0") {
-    return "user namespaces are refused to ordinary users: sysctl kernel.unprivileged_userns_clone=1";
-  }
-  if (read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1") {
-    return "AppArmor restricts user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for nsrun";
-  }
-  return "user namespaces are refused here (a seccomp filter, a chroot, or a policy of an outer container)";
-}
+import { appArmorHint, cloneHint, procHint } from "./refusals.ts";
 
 type Rule = readonly [call: string, code: string, hint: (step: SyscallStep) => string | undefined];
 
@@ -70,13 +34,20 @@ const RULES: readonly Rule[] = [
   ["setgroups", "EPERM", text("setgroups is denied in this user namespace")],
 ];
 
+/** Root outside is not restricted. */
+const appArmor = (): string | undefined => (sys("geteuid") === 0 ? undefined : appArmorHint());
+
 /** The second line of the error for `step`, or undefined where the errno says it all. */
 export function hintFor(step: SyscallStep, errno: number): string | undefined {
   const code = errnoName(errno);
   if (step.call === "clone") return cloneHint(step.args[0] as number, code);
   if (step.call === "mount" && code === "EPERM" && step.args[2] === "proc") {
-    return "an outer container has masked parts of its /proc: the kernel refuses a fresh one in a user namespace";
+    return appArmor() ?? procHint();
   }
+  const denied = code === "EPERM" || code === "EACCES" ? appArmor() : undefined;
+  if (denied && (step.lane === "container" || step.label.includes("_map"))) return denied;
+  if (step.call === "mount" && code === "EACCES" && step.args[2] === "overlay")
+    return "root inside must be able to read the rootfs: with --uid-map it may be another than you";
   if (
     step.call === "mount" &&
     code === "EINVAL" &&

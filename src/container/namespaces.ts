@@ -53,6 +53,15 @@ export function namespaceUses(options: ContainerOptions, root: boolean): Record<
   for (const ns of list(options.unshare, "--unshare")) put(ns, { mode: "new" }, "--unshare");
   for (const ns of list(options.share, "--share")) put(ns, { mode: "share" }, "--share");
   for (const [ns, use] of joins(options)) put(ns, use, "--join");
+  for (const [key, option] of [
+    ["uidMap", "--uid-map"],
+    ["gidMap", "--gid-map"],
+  ] as const) {
+    if (!options[key]?.length) continue;
+    if (said.has("user") && uses.user.mode !== "new")
+      throw new UsageError(`${option} needs a user namespace of the container's own`);
+    uses.user = { mode: "new" };
+  }
   const net = network(options.net);
   if (net) put("net", net, "--net");
   if ((options.net === "veth" || options.net === "pasta") && uses.net.mode !== "new")

@@ -5,7 +5,7 @@ import type { SyscallName } from "../ffi/abi.ts";
 import type { Bytes, Words } from "../ffi/program.ts";
 import { addressOf, bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
 import type { NetVerb } from "../net/verb.ts";
-import type { Arg, NetStep, Plan, RelayStep, Step, SyscallStep } from "../plan/step.ts";
+import type { Arg, NetStep, Plan, ProgramStep, RelayStep, Step, SyscallStep } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
 
 /** What a kind of network needs besides system calls; loaded only by a container that has it. */
@@ -20,11 +20,17 @@ export interface NetworkDriver extends Partial<Disposable> {
   explain?(step: SyscallStep): NsrunError | undefined;
 }
 
+/** Runs the plan's programs: programs.ts, loaded only for a container that has some. */
+export type ProgramRunner = (plan: Plan, step: ProgramStep, slots: Slots) => void;
+
 export class Slots {
   readonly #numbers = new Map<string, number>();
   readonly #owned: number[] = [];
 
-  constructor(readonly network?: NetworkDriver) {
+  constructor(
+    readonly network?: NetworkDriver,
+    readonly programs?: ProgramRunner,
+  ) {
     network?.fill?.(this);
   }
 
@@ -129,6 +135,11 @@ export function runParent(plan: Plan, steps: readonly Step[], slots: Slots): voi
     }
     if ("relay" in step) {
       slots.network?.relay?.(step.relay, slots);
+      continue;
+    }
+    if ("programs" in step) {
+      if (!slots.programs) throw new TypeError("the plan has programs and nobody to run them");
+      slots.programs(plan, step, slots);
       continue;
     }
     const result = systemCall(step, slots);

@@ -1,13 +1,13 @@
 /** Options become a ContainerSpec: everything checked that can be checked before anything is made. */
 import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
-import type { ContainerSpec, NetSpec, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
+import type { ContainerSpec, IdMaps, NetSpec, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
 import { type Caller, findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import type { ContainerOptions } from "./options.ts";
 import { environment, limits, seconds } from "./process.ts";
-import type { NetworkDriver } from "./slots.ts";
+import type { NetworkDriver, ProgramRunner } from "./slots.ts";
 import { openLower, rootSource } from "./source.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
@@ -83,6 +83,14 @@ export interface Complete {
   readonly spec: ContainerSpec;
   readonly release: () => void;
   readonly driver?: NetworkDriver;
+  readonly programs?: ProgramRunner;
+}
+
+/** What runs the programs that write the maps, where there are some. */
+async function programsFor(maps: IdMaps | undefined): Promise<{ programs?: ProgramRunner }> {
+  if (!maps?.writers) return {};
+  const { runPrograms } = await import("./programs.ts");
+  return { programs: runPrograms };
 }
 
 /** The working directory: inside a root of its own "/", else where the caller stands. */
@@ -133,6 +141,8 @@ export async function completeSpec(
     throw new UsageError("--hostname needs a uts namespace of the container's own");
   const hostname = ownUts ? (options.hostname === undefined ? name : hostName(options.hostname, "--hostname")) : "";
   const domainname = options.domainname === undefined ? undefined : hostName(options.domainname, "--domainname");
+  const ids = uses.user.mode === "new" ? await idMaps(caller, options) : undefined;
+  const maps = ids?.maps;
   const cwd = workingDirectory(options, ownRoot);
   const rlimits = limits(options);
   const timeOffsets = { monotonic: seconds(options.monotonic, "--monotonic"), boottime: seconds(options.boottime, "--boottime") };
@@ -145,8 +155,8 @@ export async function completeSpec(
       )
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");
+  if (ids && options.user !== undefined) (await import("../ids/choose.ts")).checkUser(options.user, who, ids);
   const netPlan = await network(options, uses, name, caller);
-  const maps = uses.user.mode === "new" ? idMaps(caller) : undefined;
   const spec: ContainerSpec = {
     name,
     namespaces: uses,
@@ -173,5 +183,6 @@ export async function completeSpec(
     },
     privileged,
   };
-  return { spec, release: netPlan.release, ...(netPlan.driver ? { driver: netPlan.driver } : {}) };
+  const programs = await programsFor(maps);
+  return { spec, release: netPlan.release, ...programs, ...(netPlan.driver ? { driver: netPlan.driver } : {}) };
 }

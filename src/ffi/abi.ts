@@ -110,6 +110,7 @@ const TABLE = {
   setxattr: [188, 5],
   lsetxattr: [189, 6],
   fsetxattr: [190, 7],
+  getxattr: [191, 8],
   statfs: [137, 43],
   fstatfs: [138, 44],
   sync_file_range: [277, 84],

@@ -113,6 +113,7 @@ export const PR = {
   PR_SET_NAME: 15,
   PR_SET_CHILD_SUBREAPER: 36,
   PR_SET_NO_NEW_PRIVS: 38,
+  PR_GET_NO_NEW_PRIVS: 39,
 } as const;
 
 /** Signals: asm/signal.h (x86_64 and aarch64 alike). */

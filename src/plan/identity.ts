@@ -1,11 +1,11 @@
 /** Who the container is: id maps of a new user namespace, users, groups, limits. */
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { step } from "./list.ts";
-import type { ContainerSpec, IdMap } from "./spec.ts";
+import type { ContainerSpec, IdMap, IdMaps } from "./spec.ts";
+import { type Lane, type ProgramStep, REG, type Step, type SyscallStep, slot } from "./step.ts";
 
-import { type Lane, REG, type Step, type SyscallStep, slot } from "./step.ts";
-
-const lines = (maps: readonly IdMap[]): string => maps.map((m) => `${m.containerId} ${m.hostId} ${m.size}\n`).join("");
+/** The lines of uid_map or gid_map: container id, host id, size. */
+export const mapText = (maps: readonly IdMap[]): string => maps.map((m) => `${m.containerId} ${m.hostId} ${m.size}\n`).join("");
 
 /** open, write whole, close of /proc/PID/FILE by the parent. */
 function writeProc(file: string, text: string, why?: string): SyscallStep[] {
@@ -21,16 +21,30 @@ function writeProc(file: string, text: string, why?: string): SyscallStep[] {
   ];
 }
 
+/** newuidmap(1), newgidmap(1): setuid programs that check /etc/subuid and /etc/subgid and write the map for us. */
+function mapPrograms({ uid, gid, writers = {} }: IdMaps): ProgramStep[] {
+  const words = (maps: readonly IdMap[]) => maps.flatMap((m) => [m.containerId, m.hostId, m.size].map(String));
+  const programs: ProgramStep["programs"] = [
+    ...(writers.uid ? [[writers.uid, slot("pid"), ...words(uid)] as const] : []),
+    ...(writers.gid ? [[writers.gid, slot("pid"), ...words(gid)] as const] : []),
+  ];
+  if (programs.length === 0) return [];
+  const why = "more than one's own id is mapped only by who has CAP_SETUID outside; setgroups stays allowed";
+  return [{ lane: "parent", label: "map the granted ids", programs, why }];
+}
+
 /** user_namespaces(7): the maps, written by the parent while the container waits. */
 export function idMapSteps(spec: ContainerSpec): Step[] {
   const maps = spec.idMaps;
   if (spec.namespaces.user.mode !== "new" || !maps) return [];
+  const { writers = {} } = maps;
   return [
     ...(maps.setgroups
       ? []
       : writeProc("setgroups", "deny", "without privilege the kernel wants this before gid_map (CVE-2014-8989)")),
-    ...writeProc("uid_map", lines(maps.uid)),
-    ...writeProc("gid_map", lines(maps.gid)),
+    ...(writers.uid ? [] : writeProc("uid_map", mapText(maps.uid))),
+    ...(writers.gid ? [] : writeProc("gid_map", mapText(maps.gid))),
+    ...mapPrograms(maps),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** A plan in words: one line a step, the call as strace prints it. What snapshot tests compare. */
 import { CLONE, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { describe } from "../net/verb.ts";
-import type { Arg, NetStep, Plan, RelayStep, Step, SyscallStep } from "./step.ts";
+import type { Arg, NetStep, Plan, ProgramStep, RelayStep, Step, SyscallStep } from "./step.ts";
 
 /** Which argument of a call is a set of flags. */
 const FLAG_ARGUMENT: Readonly<Record<string, readonly [number, Readonly<Record<string, number>>]>> = {
@@ -40,15 +40,21 @@ function netLine(step: NetStep): string {
   return `${step.side === "container" ? "in the container: " : ""}${describe(step.verb, "CONTAINER")}`;
 }
 
+/** As a shell would: both at once, then waited for. */
+function programLine({ programs }: ProgramStep): string {
+  return programs.map((words) => words.map((w) => (typeof w === "string" ? w : `<${w.slot}>`)).join(" ")).join(" & ");
+}
+
+function callLine(step: Step): string {
+  if ("verb" in step) return netLine(step);
+  if ("programs" in step) return programLine(step);
+  if ("relay" in step) return relayLine(step);
+  return `${step.call}(${step.args.map((arg, i) => argument(arg, step, i)).join(", ")})`;
+}
+
 /** `parent     mount("proc", ".", "proc", MS_NOSUID|…, NULL)   # mount proc on /proc` */
 export function renderStep(step: Step): string {
-  const call =
-    "verb" in step
-      ? netLine(step)
-      : "relay" in step
-        ? relayLine(step)
-        : `${step.call}(${step.args.map((arg, i) => argument(arg, step, i)).join(", ")})`;
-  return `${step.lane.padEnd(9)} ${call}  # ${step.label}`;
+  return `${step.lane.padEnd(9)} ${callLine(step)}  # ${step.label}`;
 }
 
 /** The plan's three parts, headed by their names. */

@@ -2,7 +2,7 @@
 import { AT, AT_FDCWD, FSCONFIG, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { mountAttr, placeholder, step } from "./list.ts";
 import { layerResolvConf } from "./resolv.ts";
-import type { ContainerSpec, Propagation, Recipe, RootSpec } from "./spec.ts";
+import type { ContainerSpec, IdMap, Propagation, Recipe, RootSpec } from "./spec.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
 
 const { FSCONFIG_SET_STRING, FSCONFIG_SET_FD, FSCONFIG_CMD_CREATE } = FSCONFIG;
@@ -34,6 +34,20 @@ const mkdir = (dir: string, name: string, mode = 0o755) =>
 /** The upper layer's own directories win over whatever the rootfs has there: a link, a file, nothing. */
 const MOUNT_POINTS = ["dev", "proc", "sys"];
 
+/** Who root inside is to us, where that is somebody else. */
+function rootInside(spec: ContainerSpec): { uid: number; gid: number } | undefined {
+  const host = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerId === 0)?.hostId ?? 0;
+  const [uid, gid] = [host(spec.idMaps?.uid), host(spec.idMaps?.gid)];
+  return uid === 0 && gid === 0 ? undefined : { uid, gid };
+}
+
+function ownLayer(owner: { uid: number; gid: number } | undefined): SyscallStep[] {
+  if (!owner) return [];
+  return ["u", ...MOUNT_POINTS.map((name) => `u/${name}`)].map((name) =>
+    step("parent", `give ${name} to root inside`, "fchownat", [slot("layer"), name, owner.uid, owner.gid, 0]),
+  );
+}
+
 function detachedOverlay(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   const open = (dir: string, name: Arg, into: string) =>
     step(
@@ -53,6 +67,7 @@ function detachedOverlay(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
     mkdir("layer", "w"),
     ...MOUNT_POINTS.map((name) => mkdir("layer", `u/${name}`)),
     ...layerResolvConf(spec, "parent"),
+    ...ownLayer(rootInside(spec)),
     open("layer", "u", "upper"),
     open("layer", "w", "work"),
     ...detachedFs(

@@ -30,6 +30,16 @@ export interface IdMap {
   readonly size: number;
 }
 
+/** Both maps of a new user namespace. */
+export interface IdMaps {
+  readonly uid: readonly IdMap[];
+  readonly gid: readonly IdMap[];
+  /** Whether setgroups(2) works inside. `false` writes "deny", which an unprivileged writer of gid_map must. */
+  readonly setgroups: boolean;
+  /** The setuid programs (newuidmap, newgidmap) that write what the kernel would not let us write ourselves. */
+  readonly writers?: { readonly uid?: string; readonly gid?: string };
+}
+
 export type Propagation = "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" | "unbindable" | "runbindable";
 
 /** `bind`: a file or directory of the host. Otherwise a file system type, with its mount data. */
@@ -134,8 +144,8 @@ export interface ContainerSpec {
   readonly domainname: string | undefined;
   /** Seconds added to the clocks of a new time namespace. */
   readonly timeOffsets: { readonly monotonic: number; readonly boottime: number };
-  /** For a new user namespace. `setgroups: false` writes "deny", which an unprivileged writer must. */
-  readonly idMaps: { readonly uid: readonly IdMap[]; readonly gid: readonly IdMap[]; readonly setgroups: boolean } | undefined;
+  /** For a new user namespace. */
+  readonly idMaps: IdMaps | undefined;
   readonly net: NetSpec;
   readonly process: ProcessSpec;
   /** CAP_SYS_ADMIN in the initial user namespace: the parent prepares mounts. Otherwise the container makes everything itself. */

@@ -58,7 +58,16 @@ export interface RelayStep {
   readonly why?: string;
 }
 
-export type Step = SyscallStep | NetStep | RelayStep;
+/** Programs that the parent starts together and then waits for: setuid helpers, without environment. All must exit with 0. */
+export interface ProgramStep {
+  readonly lane: "parent";
+  readonly label: string;
+  /** Absolute path, then the arguments. */
+  readonly programs: readonly (readonly [string, ...(string | Slot)[]])[];
+  readonly why?: string;
+}
+
+export type Step = SyscallStep | NetStep | ProgramStep | RelayStep;
 
 /** A plan in three parts, each in the order in which it runs. */
 export interface Plan {

@@ -112,7 +112,7 @@ describe.skipIf(reason !== undefined)("what an ordinary user cannot have is one 
   const REFUSED: [string[], RegExp, RegExp?][] = [
     [["--net", "veth"], /--net veth needs root/, /without root/],
     [["--share", "user"], /clone the container: EPERM/, /--unshare user/],
-    [["--user", "5"], /become (group|user) 5: EINVAL/, /not mapped/],
+    [["--user", "5"], /--user 5: uid 5 is not mapped \(mapped: 0\)/, /only the own id is there: .*subuid/],
     [["--rootfs", "host"], /./, /without root/],
     [["--join", "net=1"], /net namespace.*(EACCES|EPERM|no such process)/],
     [["--ulimit", "nofile=9999999"], /EPERM/, /CAP_SYS_RESOURCE/],

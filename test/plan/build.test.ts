@@ -20,6 +20,7 @@ const bind: Mount = {
   file: false,
 };
 const base = spec();
+const one = (containerId: number, hostId: number, size = 1) => ({ containerId, hostId, size });
 const veth = {
   mode: "veth" as const,
   hostName: "nsr0",
@@ -44,6 +45,23 @@ const CASES: Record<string, Plan> = {
   default: buildPlan(base),
   "by-paths": buildPlan(base, "paths"),
   rootless: buildPlan(rootless()),
+  "rootless-range": buildPlan(
+    rootless({
+      idMaps: {
+        uid: [one(0, 1000), one(1, 100000, 65536)],
+        gid: [one(0, 1000), one(1, 100000, 65536)],
+        setgroups: true,
+        writers: { uid: "/usr/bin/newuidmap", gid: "/usr/bin/newgidmap" },
+      },
+      process: { ...base.process, uid: 33, gid: 33 },
+    }),
+  ),
+  "root-mapped-elsewhere": buildPlan(
+    spec({
+      namespaces: { ...base.namespaces, user: { mode: "new" } },
+      idMaps: { uid: [one(0, 100000, 65536)], gid: [one(0, 200000, 65536)], setgroups: true },
+    }),
+  ),
   "rootless-volume": buildPlan(rootless({ mounts: [bind] })),
   bare: buildPlan(spec({ net: veth, process: { ...base.process, init: false } })),
   uplink: buildPlan(spec({ net: uplink })),

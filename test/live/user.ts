@@ -1,0 +1,57 @@
+/** An ordinary user who exists in a private mount namespace only: the machine's /etc/passwd, subuid and subgid stay as they are. */
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { CHECKOUT, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
+
+export const UID = 47110;
+export const NAME = "nsrun-alice";
+
+export interface UserFiles {
+  /** Default: two ranges for NAME in each file. */
+  readonly subuid?: string;
+  readonly subgid?: string;
+  /** Shell commands of root in the private mount namespace before the user comes. */
+  readonly before?: string;
+  /** Default UID. */
+  readonly gid?: number;
+  /** Options of setpriv, such as --no-new-privs. */
+  readonly setpriv?: string;
+}
+
+export class TestUser implements Disposable {
+  readonly home: Temporary = temporary();
+
+  /** The user gets a copy of the sources: the checkout may lie where only root can look. */
+  static async make(): Promise<TestUser> {
+    const user = new TestUser();
+    const { home } = user;
+    chmodSync(home.path, 0o755);
+    mkdirSync(home.file("cache"), { mode: 0o700 });
+    chownSync(home.file("cache"), UID, UID);
+    const copy = `mkdir nsrun && cd nsrun && cp "$1" bun && cp -r "$2/src" "$2/package.json" . && mkdir node_modules &&
+      cp -r "$2/node_modules/commander" "$2/node_modules/picocolors" node_modules/ && chmod -R go+rX .`;
+    const copied = await shell(["sh", "-c", `umask 022; cd ${home.path} && ${copy}`, "copy", process.execPath, CHECKOUT]);
+    if (copied.code !== 0) throw new Error(copied.stderr);
+    writeFileSync(home.file("passwd"), `${readFileSync("/etc/passwd", "utf8")}${NAME}:x:${UID}:${UID}::/:/bin/sh\n`);
+    return user;
+  }
+
+  /** The command line of nsrun as this user. */
+  argv(files: UserFiles = {}): string[] {
+    const { path } = this.home;
+    writeFileSync(this.home.file("subuid"), files.subuid ?? `${NAME}:200000:65536\n${UID}:300000:10\n`);
+    writeFileSync(this.home.file("subgid"), files.subgid ?? `${NAME}:500000:65536\n`);
+    const binds = ["passwd", "subuid", "subgid"].map((name) => `mount --bind ${path}/${name} /etc/${name}`);
+    const become = `setpriv --reuid ${UID} --regid ${files.gid ?? UID} --clear-groups ${files.setpriv ?? ""}`;
+    const script = `set -e; ${binds.join("; ")}; ${files.before ?? ":"}; exec ${become} env HOME=${path} NSRUN_CACHE=${path}/cache "$@"`;
+    const nsrun = [this.home.file("nsrun/bun"), "--no-env-file", this.home.file("nsrun/src/cmd/main.ts")];
+    return ["unshare", "-m", "sh", "-c", script, "sh", ...nsrun];
+  }
+
+  run(args: readonly string[], files: UserFiles = {}): Promise<Outcome> {
+    return shell([...this.argv(files), "run", ...args]);
+  }
+
+  [Symbol.dispose](): void {
+    this.home[Symbol.dispose]();
+  }
+}
