@@ -53,11 +53,12 @@ export function clone(flags: number, calls: readonly ChildCall[]): number {
     file = sealedFile("nsrun-clone", elfImage(native().code, segment));
     const stage = vexec(file, ["nsrun-clone"], [theirs]);
     must("wait for the stage", "wait4", stage, null, 0, 0);
-    const record = bytes(16);
-    const got = sys("recvfrom", ours, record, 16, 0x40 /* MSG_DONTWAIT: the stage has said what it had to say */, 0, 0);
-    const answer = new DataView(record.buffer);
-    if (got !== 16) throw new NsrunError("the clone's first process was killed");
-    if (answer.getInt32(0, true) === 1) return answer.getInt32(4, true);
+    const records = bytes(64);
+    const got = sys("recvfrom", ours, records, 64, 0x40 /* MSG_DONTWAIT: the stage has said what it had to say */, 0, 0);
+    const answer = new DataView(records.buffer);
+    // the child may have failed, and said so, before the stage told its pid
+    for (let at = 0; at + 16 <= got; at += 16) if (answer.getInt32(at, true) === 1) return answer.getInt32(at + 4, true);
+    if (got < 16) throw new NsrunError("the clone's first process was killed");
     throw failed(-answer.getInt32(8, true), "clone");
   } finally {
     for (const fd of [ours, theirs, file]) if (fd >= 0) sys("close", fd);

@@ -158,7 +158,7 @@ describe.skipIf(reason !== undefined)("surroundings that are wrong", () => {
   test("output to a full device is the command's own trouble", async () => {
     expect((await sh(`${tool} run -- echo hi >/dev/full`)).code).toBe(1);
   });
-  test("twenty descriptors are enough, eight are one clear error", async () => {
+  asRoot("twenty descriptors are enough, eight are one clear error", async () => {
     expect(await sh(`ulimit -n 20; ${tool} run -- sh -c 'exit 4'`)).toEqual({ code: 4, stdout: "", stderr: "" });
     const { code, stderr } = await sh(`ulimit -n 8; ${tool} run -- true`);
     expectLines(stderr, /EMFILE/);
