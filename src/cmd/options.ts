@@ -98,7 +98,7 @@ export const RUN_OPTIONS: readonly Option[] = [
     name: "gid-map",
     value: "CONTAINER:HOST[:SIZE]",
     many: true,
-    help: "the same for groups and /etc/subgid",
+    help: "the same for groups and /etc/subgid; default as root: the map of the users",
   },
   { group: proc, name: "ulimit", value: "NAME=SOFT[:HARD]", many: true, help: "resource limit, as prlimit(1) names it" },
   { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },

@@ -21,7 +21,7 @@ const F_DUPFD_CLOEXEC = 1030;
 const LOWEST = 4; // the child closes 3..socket-1: that range must exist
 
 /** A descriptor number of at least 4 for what `fd` stands for. */
-export function lift(fd: number): number {
+function lift(fd: number): number {
   if (fd >= LOWEST) return fd;
   const higher = must("make room for the socket", "fcntl", fd, F_DUPFD_CLOEXEC, LOWEST);
   sys("close", fd);

@@ -48,6 +48,8 @@ export function hintFor(step: SyscallStep, errno: number): string | undefined {
   if (denied && (step.lane === "container" || step.label.includes("_map"))) return denied;
   if (step.call === "mount" && code === "EACCES" && step.args[2] === "overlay")
     return "root inside must be able to read the rootfs: with --uid-map it may be another than you";
+  if (step.call === "mount" && code === "EPERM" && step.args[2] === "overlay")
+    return "overlay in a user namespace needs Linux 5.11; without it: --rw --rootfs DIR, a directory of yours that is written in place";
   if (
     step.call === "mount" &&
     code === "EINVAL" &&

@@ -57,7 +57,7 @@ export interface ContainerOptions {
   cwd?: string | undefined;
   /** UID[:GID] or NAME[:GROUP] of the root's passwd. Default 0:0. */
   user?: string | undefined;
-  /** Lines of uid_map, CONTAINER:HOST[:SIZE]. As root they make a new user namespace. Default: see docs/design/0006-ids.md. */
+  /** Lines of uid_map, CONTAINER:HOST[:SIZE]. As root they make a new user namespace. Default: see docs/design/0008-ids.md. */
   uidMap?: string[] | undefined;
   /** Lines of gid_map. As root the default is uidMap, and the other way round. */
   gidMap?: string[] | undefined;

@@ -5,6 +5,7 @@ import { absolute } from "../ffi/file.ts";
 import { AT_FDCWD, O, S } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { RootSpec } from "../plan/spec.ts";
+import type { TreeIds } from "../rootfs/cache.ts";
 import { busyboxLower } from "../rootfs/default.ts";
 import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
@@ -29,7 +30,7 @@ function rootfsType(path: string, given: string): number {
 }
 
 /** The directory (or unattached mount) below the root. Slow only when something has to be unpacked. */
-async function lower(options: ContainerOptions): Promise<RootSpec["lower"]> {
+async function lower(options: ContainerOptions, ids: TreeIds | undefined): Promise<RootSpec["lower"]> {
   const { rootfs } = options;
   const say = options.say ?? (() => {});
   if (rootfs === undefined) {
@@ -43,15 +44,19 @@ async function lower(options: ContainerOptions): Promise<RootSpec["lower"]> {
   if (options.rw) throw new UsageError(`--rw needs a directory, and ${rootfs} is none`);
   if (type !== S.S_IFREG) throw new UsageError(`--rootfs ${rootfs}: neither a directory nor an archive`);
   const { cachedTar } = await import("../rootfs/cache.ts");
-  return (await cachedTar(path)).dir;
+  return (await cachedTar(path, ids, say)).dir;
 }
 
-/** The root as asked for. `avoid`: host paths that the container must still find while it builds. */
-export async function rootSource(options: ContainerOptions, avoid: readonly string[]): Promise<RootSpec> {
+/** The root as asked for. `avoid`: host paths that the container must still find while it builds. `ids`: an archive's owners. */
+export async function rootSource(
+  options: ContainerOptions,
+  avoid: readonly string[],
+  ids: TreeIds | undefined,
+): Promise<RootSpec> {
   if (options.rw && options.rootfs === undefined) throw new UsageError("--rw needs --rootfs DIR");
   if (options.rw && options.rootfs === "host")
     throw new UsageError("--rw would write into the host's own root: name a directory");
-  const from = await lower(options);
+  const from = await lower(options, ids);
   return {
     lower: from,
     layer: options.rw ? "bind" : "overlay",

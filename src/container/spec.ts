@@ -152,6 +152,7 @@ export async function completeSpec(
     ? await rootSource(
         options,
         mounts.map((m) => m.source),
+        caller.admin ? undefined : ids,
       )
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");

@@ -22,7 +22,7 @@ function writeProc(file: string, text: string, why?: string): SyscallStep[] {
 }
 
 /** newuidmap(1), newgidmap(1): setuid programs that check /etc/subuid and /etc/subgid and write the map for us. */
-function mapPrograms({ uid, gid, writers = {} }: IdMaps): ProgramStep[] {
+export function mapPrograms({ uid, gid, writers = {} }: IdMaps): ProgramStep[] {
   const words = (maps: readonly IdMap[]) => maps.flatMap((m) => [m.containerId, m.hostId, m.size].map(String));
   const programs: ProgramStep["programs"] = [
     ...(writers.uid ? [[writers.uid, slot("pid"), ...words(uid)] as const] : []),

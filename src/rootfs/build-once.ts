@@ -28,23 +28,36 @@ export const has = (cache: string, name: string): boolean => typeof statPath(AT_
 
 const running = new Map<string, Promise<Built>>();
 
-/** `CACHE/NAME`, built by `build` (told the empty directory's descriptor, 0755) unless it is there. One builder at a time. */
-export function buildOnce(cache: string, name: string, build: (dirFd: number) => Promise<void>): Promise<Built> {
+/**
+ * `CACHE/NAME`, built by `build` (told the empty directory's descriptor, 0755) unless it is there. One builder at a time.
+ * `remove`: for what we may not remove ourselves, files of granted ids.
+ */
+export function buildOnce(
+  cache: string,
+  name: string,
+  build: (dirFd: number) => Promise<void>,
+  remove?: (name: string) => void,
+): Promise<Built> {
   const dir = `${cache}/${name}`;
   if (has(cache, name)) return Promise.resolve({ dir, fromCache: true });
   const before = running.get(dir);
   if (before) return before;
-  const work = locked(cache, name, build).finally(() => running.delete(dir));
+  const work = locked(cache, name, build, remove).finally(() => running.delete(dir));
   running.set(dir, work);
   return work;
 }
 
-async function locked(cache: string, name: string, build: (dirFd: number) => Promise<void>): Promise<Built> {
+async function locked(
+  cache: string,
+  name: string,
+  build: (dirFd: number) => Promise<void>,
+  remove?: (name: string) => void,
+): Promise<Built> {
   using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, DIRECTORY & ~O.O_NOFOLLOW, 0);
   const dir = `${cache}/${name}`;
   using _lock = await lock(at.number, `lock-${name}`);
   if (has(cache, name)) return { dir, fromCache: true };
-  sweep(at.number);
+  sweep(at.number, remove);
   const temporary = makeTemporary(at.number);
   try {
     await build(temporary.fd.number);
@@ -55,7 +68,7 @@ async function locked(cache: string, name: string, build: (dirFd: number) => Pro
     if (result < 0) removeTree(at.number, temporary.name);
     return { dir, fromCache: false };
   } catch (error) {
-    removeQuietly(at.number, temporary.name);
+    removeQuietly(at.number, temporary.name, remove);
     throw error;
   } finally {
     temporary.fd.close();
@@ -113,19 +126,24 @@ export function makeTemporary(cacheFd: number): { fd: Fd; name: string } {
 }
 
 /** Removes what dead builders left. Not being able to is no reason to fail: it is never used. */
-export function sweep(cacheFd: number): void {
+export function sweep(cacheFd: number, remove?: (name: string) => void): void {
   for (const name of list(cacheFd)) {
     if (!name.startsWith("tmp-")) continue;
     const number = sys("openat", cacheFd, name, DIRECTORY, 0);
     if (number < 0) continue;
-    if (sys("flock", number, LOCK_EX | LOCK_NB) === 0) removeQuietly(cacheFd, name);
+    if (sys("flock", number, LOCK_EX | LOCK_NB) === 0) removeQuietly(cacheFd, name, remove);
     sys("close", number);
   }
 }
 
-function removeQuietly(cacheFd: number, name: string): void {
+function removeQuietly(cacheFd: number, name: string, remove?: (name: string) => void): void {
   try {
-    removeTree(cacheFd, name);
+    try {
+      removeTree(cacheFd, name);
+    } catch (error) {
+      if (!remove) throw error;
+      remove(name);
+    }
   } catch {
     // the error that brought us here matters more; the next sweep tries again
   }

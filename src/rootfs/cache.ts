@@ -4,33 +4,64 @@ import { NsrunError, UsageError } from "../errors.ts";
 import { errnoName, errnoText } from "../ffi/errno.ts";
 import { AT_FDCWD } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
+import type { IdMaps } from "../plan/spec.ts";
 import { type Built, buildOnce } from "./build-once.ts";
 import { cacheDir } from "./cache-dir.ts";
 import { show } from "./names.ts";
 import { identity, type Stat, statPath } from "./stat.ts";
+import type { UnpackReport } from "./unpack.ts";
 
 export { cacheDir } from "./cache-dir.ts";
 
 /** Raised when what unpacking makes of an archive changes. */
 const FORMAT = 1;
 
+/** The ids that a tree's owners may have, and why there is but one. */
+export interface TreeIds {
+  readonly maps: IdMaps;
+  readonly why?: string;
+}
+
 /**
  * The unpacked root of an archive file, from the cache or unpacked into it: `CACHE/rootfs-SHA256`, read only by agreement.
  * The same content under another name is the same root; a changed file is another. Throws UsageError, SyscallError.
  */
-export async function cachedTar(path: string): Promise<Built> {
+export async function cachedTar(path: string, ids?: TreeIds, say: (text: string) => void = () => {}): Promise<Built> {
   const cache = cacheDir();
+  const range = ids?.maps.writers ? ids.maps : undefined;
   const stat = regularFile(path);
   const sha = (await remembered(cache, stat)) ?? (await hashed(cache, path, stat));
-  const key = digest(`nsrun ${FORMAT} ${sys("geteuid")} ${sha}`);
-  return await buildOnce(cache, `rootfs-${key}`, async (dirFd) => {
+  const key = digest(`nsrun ${FORMAT} ${sys("geteuid")} ${sha}${range ? ` ${JSON.stringify([range.uid, range.gid])}` : ""}`);
+  const { Owners, removeOwned } = range ? await import("./owners.ts") : {};
+  const remove = range && removeOwned ? (name: string) => removeOwned(range, `${cache}/${name}`) : undefined;
+  const build = async (dirFd: number) => {
     const { openArchive, unpackInto } = await import("./archive.ts");
     const hash = new Bun.CryptoHasher("sha256");
     await using file = await openArchive(path);
     // set-id bits are kept: behind the cache's 0700 only the container sees them
-    await unpackInto(file, path, dirFd, { setid: true, onRead: (chunk) => void hash.update(chunk) });
+    const owners = range && Owners ? new Owners(range) : undefined;
+    const report = await unpackInto(file, path, dirFd, {
+      setid: true,
+      onRead: (chunk) => void hash.update(chunk),
+      // an ordinary user's own id is root inside, whatever its number
+      later: (path, owner) => owners?.record(path, owner) ?? (owner?.uid === 0 && owner.gid === 0),
+    });
     if (hash.digest("hex") !== sha) throw new NsrunError(`${show(path)}: changed while it was read`);
-  });
+    owners?.apply(dirFd);
+    tellSkipped(path, report, ids, say);
+  };
+  return await buildOnce(cache, `rootfs-${key}`, build, remove);
+}
+
+/** What an ordinary user's tree lacks, once, when it is unpacked. */
+function tellSkipped(path: string, { skipped }: UnpackReport, ids: TreeIds | undefined, say: (text: string) => void): void {
+  const lacks = [
+    ...(skipped.owners > 0 ? [`${skipped.owners} owners not kept`] : []),
+    ...(skipped.devices > 0 ? [`${skipped.devices} device nodes and fifos left out`] : []),
+  ];
+  if (lacks.length === 0) return;
+  const why = skipped.owners > 0 ? (ids?.why ?? "their ids are not mapped") : "they need root";
+  say(`${show(path)}: ${lacks.join(", ")} (${why})`);
 }
 
 const digest = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");

@@ -35,8 +35,20 @@ export interface UnpackOptions extends Partial<UnpackLimits> {
   readonly devices?: boolean;
   /** Give files their owners; default: when root. Otherwise all is ours. */
   readonly owners?: boolean;
+  /**
+   * Where owners are not given here: is told every name's, in the archive's order (undefined: the name is another's now), and
+   * says whether it will give them later. What it will not is counted as skipped.
+   */
+  readonly later?: (path: ByteString, owner: Owner | undefined) => boolean;
   /** Keep set-id bits also where owners are not given (they would then be ours); default false: such bits are cleared. */
   readonly setid?: boolean;
+}
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a regular file: its set-id bits are lost by a change of owner. Else 0. */
+  readonly setid: number;
 }
 
 /** What was made, and what was left out: nothing else was. */
@@ -100,6 +112,7 @@ class Unpacker implements Disposable {
   readonly #owners: boolean;
   readonly #devices: boolean;
   readonly #setid: boolean;
+  readonly #later: UnpackOptions["later"];
   readonly #directories = new Map<ByteString, Metadata>();
   readonly #times = bytes(32);
 
@@ -114,6 +127,7 @@ class Unpacker implements Disposable {
     this.#owners = options.owners ?? this.#uid === 0;
     this.#devices = options.devices ?? this.#uid === 0;
     this.#setid = options.setid ?? this.#owners;
+    this.#later = this.#owners ? undefined : options.later;
   }
 
   [Symbol.dispose](): void {
@@ -207,8 +221,9 @@ class Unpacker implements Disposable {
           at += written;
         }
       }
-      if (this.#owned(entry)) this.#check(sys("fchown", fd, entry.uid, entry.gid), entry);
-      this.#check(sys("fchmod", fd, this.#mode(entry)), entry);
+      const mode = this.#mode(entry);
+      if (this.#owned(entry, parts, mode & 0o6000 && mode)) this.#check(sys("fchown", fd, entry.uid, entry.gid), entry);
+      this.#check(sys("fchmod", fd, mode), entry);
       this.#check(sys("utimensat", fd, null, this.#time(entry.mtime), 0), entry);
     } finally {
       sys("close", fd);
@@ -221,7 +236,7 @@ class Unpacker implements Disposable {
     if (target === "" || target.length >= MAX_PATH) throw this.#refuse(entry, `link target of ${target.length} bytes`);
     if (target.includes("\0")) throw this.#refuse(entry, "NUL in the link target");
     this.#make(entry, parent, parts, () => sys("symlinkat", cstr(target), parent, cstr(name)));
-    this.#ownAndTime(entry, parent, name);
+    this.#ownAndTime(entry, parent, parts);
     this.report.symlinks++;
   }
 
@@ -238,6 +253,7 @@ class Unpacker implements Disposable {
     try {
       const parent = this.#place(entry, parts, true);
       this.#make(entry, parent, parts, () => sys("linkat", from, cstr(base), parent, cstr(name), 0));
+      this.#later?.(parts.join("/"), undefined); // its owner is the target's
     } finally {
       sys("close", from);
     }
@@ -256,7 +272,7 @@ class Unpacker implements Disposable {
     // mknod(2)'s 32-bit dev_t: include/linux/kdev_t.h, new_encode_dev
     const dev = (entry.minor & 0xff) | (entry.major << 8) | ((entry.minor & ~0xff) << 12);
     this.#make(entry, parent, parts, () => sys("mknodat", parent, cstr(name), kind | 0o600, dev >>> 0));
-    this.#ownAndTime(entry, parent, name);
+    this.#ownAndTime(entry, parent, parts);
     // fchmodat(2) would follow a link put in its place: by descriptor, as glibc does for AT_SYMLINK_NOFOLLOW
     const fd = this.#check(sys("openat", parent, cstr(name), O.O_PATH | O.O_NOFOLLOW | O.O_CLOEXEC, 0), entry);
     try {
@@ -268,14 +284,19 @@ class Unpacker implements Disposable {
     this.report.devices++;
   }
 
-  #ownAndTime(entry: TarEntry, parent: number, name: ByteString): void {
-    if (this.#owned(entry)) this.#check(sys("fchownat", parent, cstr(name), entry.uid, entry.gid, AT.AT_SYMLINK_NOFOLLOW), entry);
+  #ownAndTime(entry: TarEntry, parent: number, parts: readonly ByteString[]): void {
+    const name = parts.at(-1) ?? "";
+    if (this.#owned(entry, parts))
+      this.#check(sys("fchownat", parent, cstr(name), entry.uid, entry.gid, AT.AT_SYMLINK_NOFOLLOW), entry);
     this.#check(sys("utimensat", parent, cstr(name), this.#time(entry.mtime), AT.AT_SYMLINK_NOFOLLOW), entry);
   }
 
   /** Whether owners are given; counts where one is not ours and is not given. */
-  #owned(data: Metadata): boolean {
-    if (!this.#owners && (data.uid !== this.#uid || data.gid !== this.#gid)) this.report.skipped.owners++;
+  #owned(data: Metadata, parts: readonly ByteString[], setid = 0): boolean {
+    const given = this.#later
+      ? this.#later(parts.join("/"), { uid: data.uid, gid: data.gid, setid })
+      : this.#owners || (data.uid === this.#uid && data.gid === this.#gid);
+    if (!given) this.report.skipped.owners++;
     return this.#owners;
   }
 
@@ -305,7 +326,7 @@ class Unpacker implements Disposable {
       const doing = `${show(this.#archive)}: finish directory ${show(path)}`;
       const fd = must(doing, "openat", found, ".", O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
       try {
-        if (data.uid >= 0 && this.#owned(data)) must(doing, "fchown", fd, data.uid, data.gid);
+        if (data.uid >= 0 && this.#owned(data, parts)) must(doing, "fchown", fd, data.uid, data.gid);
         must(doing, "fchmod", fd, data.mode);
         must(doing, "utimensat", fd, null, this.#time(data.mtime), 0);
       } finally {
