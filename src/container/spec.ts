@@ -143,7 +143,7 @@ export async function completeSpec(
     ? await rootSource(
         options,
         mounts.map((m) => m.source),
-        caller.admin ? undefined : ids,
+        () => (caller.privileged ? undefined : caller.admin ? idMaps(caller, {}) : ids),
       )
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");
