@@ -1,7 +1,7 @@
 /** Ranges of ids for an ordinary user (newuidmap, newgidmap), maps by hand, and what is refused. Witnesses: /proc from outside, stat. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { hold, NSRUN, needsRoot, nsrun, shell, skipReason, smallRoot, WAIT, works } from "./helpers.ts";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { hold, NSRUN, needsRoot, nsrun, shell, skipReason, smallRoot, snapshot, WAIT, works } from "./helpers.ts";
 import { NAME, TestUser, UID, type UserFiles } from "./user.ts";
 
 const reason = skipReason("ranges of ids", [
@@ -174,7 +174,15 @@ describe.skipIf(reason !== undefined)("without a range it is the single id, and 
   });
 });
 
-describe.skipIf(reason !== undefined)("refused before anything starts, in one line", () => {
+describe.skipIf(reason !== undefined)("refused before anything starts, in one line, and nothing is left", () => {
+  let before: Awaited<ReturnType<typeof look>>;
+  const look = async () => ({ ...(await snapshot(user.home.path)), cache: readdirSync(user.home.file("cache")) });
+  beforeAll(async () => {
+    before = await look();
+  });
+  afterAll(async () => {
+    expect(await look()).toEqual(before);
+  });
   const REFUSED: [string[], RegExp][] = [
     [
       ["--uid-map", "0:0"],
