@@ -29,8 +29,11 @@ function rootfsType(path: string, given: string): number {
   throw new UsageError(`--rootfs ${given}: ${why}`);
 }
 
+/** The ids that an archive's owners may have, for all but the initial user namespace's root. */
+type FindIds = () => TreeIds | undefined | Promise<TreeIds>;
+
 /** The directory (or unattached mount) below the root. Slow only when something has to be unpacked. */
-async function lower(options: ContainerOptions, ids: TreeIds | undefined): Promise<RootSpec["lower"]> {
+async function lower(options: ContainerOptions, ids: FindIds): Promise<RootSpec["lower"]> {
   const { rootfs } = options;
   const say = options.say ?? (() => {});
   if (rootfs === undefined) {
@@ -44,15 +47,11 @@ async function lower(options: ContainerOptions, ids: TreeIds | undefined): Promi
   if (options.rw) throw new UsageError(`--rw needs a directory, and ${rootfs} is none`);
   if (type !== S.S_IFREG) throw new UsageError(`--rootfs ${rootfs}: neither a directory nor an archive`);
   const { cachedTar } = await import("../rootfs/cache.ts");
-  return (await cachedTar(path, ids, say)).dir;
+  return (await cachedTar(path, await ids(), say)).dir;
 }
 
 /** The root as asked for. `avoid`: host paths that the container must still find while it builds. `ids`: an archive's owners. */
-export async function rootSource(
-  options: ContainerOptions,
-  avoid: readonly string[],
-  ids: TreeIds | undefined,
-): Promise<RootSpec> {
+export async function rootSource(options: ContainerOptions, avoid: readonly string[], ids: FindIds): Promise<RootSpec> {
   if (options.rw && options.rootfs === undefined) throw new UsageError("--rw needs --rootfs DIR");
   if (options.rw && options.rootfs === "host")
     throw new UsageError("--rw would write into the host's own root: name a directory");

@@ -38,6 +38,17 @@ async function user(options: ContainerOptions, root: RootSpec | undefined, root_
   }
 }
 
+/** Without setgroups(2) the kernel keeps the caller's supplementary groups: that must not be a secret. */
+function sayGroups(caller: Caller, options: ContainerOptions): void {
+  const list = new Uint32Array(new ArrayBuffer(4 * 65536)); // NGROUPS_MAX
+  const count = sys("getgroups", 65536, list);
+  const others = list.subarray(0, Math.max(0, count)).filter((gid) => gid !== caller.egid);
+  if (others.length === 0) return;
+  options.say?.(
+    `your supplementary groups (${others.join(" ")}) stay in force inside, as nogroup: only a range of ids (/etc/subgid) lets them be dropped`,
+  );
+}
+
 /** What the network part needs from outside: addresses reserved, a name made. */
 export interface NetPlan {
   readonly net: NetSpec;
@@ -152,11 +163,12 @@ export async function completeSpec(
     ? await rootSource(
         options,
         mounts.map((m) => m.source),
-        caller.admin ? undefined : ids,
+        () => (caller.privileged ? undefined : caller.admin ? idMaps(caller, {}) : ids),
       )
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");
   if (ids && options.user !== undefined) (await import("../ids/choose.ts")).checkUser(options.user, who, ids);
+  if (maps && !maps.setgroups) sayGroups(caller, options);
   const netPlan = await network(options, uses, name, caller);
   const spec: ContainerSpec = {
     name,

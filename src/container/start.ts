@@ -3,7 +3,7 @@
 import { elfImage } from "../ffi/image.ts";
 import { native, PLAN_ADDRESS, PLAN_OFFSET } from "../ffi/native.ts";
 import { assemble, link, type Program, type RawStep, RECORD_AT, SOCKET_SLOT } from "../ffi/program.ts";
-import { bytes, sys } from "../ffi/syscall.ts";
+import { sys } from "../ffi/syscall.ts";
 import { sealedFile, vexec } from "../ffi/vexec.ts";
 import type { Plan } from "../plan/step.ts";
 import { socketPair } from "./channel.ts";
@@ -44,16 +44,6 @@ export function prepare(plan: Plan, slots: Slots): void {
   }
 }
 
-const SIGCHLD = 17;
-const SIG_IGN = 1;
-
-/** With SIGCHLD ignored (by whoever started us) the kernel reaps our children itself, and we would wait for nobody. */
-function wantChildren(): void {
-  const action = bytes(32);
-  sys("rt_sigaction", SIGCHLD, null, action, 8);
-  if (action[0] === SIG_IGN) sys("rt_sigaction", SIGCHLD, bytes(32), null, 8);
-}
-
 interface Image {
   /** The whole ELF, linked anew for each start. */
   readonly file: Uint8Array<ArrayBuffer>;
@@ -82,7 +72,6 @@ function inherited({ holes }: Program, slots: Slots, socket: number): Set<number
 
 /** Encodes the child's steps and starts them. Blocks the JS thread until the exec is done (about 0.1 ms). */
 export function startStage(plan: Plan, slots: Slots, title: string): StartedStage {
-  wantChildren();
   const { ours, theirs } = socketPair();
   let file = -1;
   try {

@@ -34,6 +34,18 @@ function program(flags: number, calls: readonly ChildCall[], socket: number): Ra
   ];
 }
 
+/** The pid among the records on the socket: the child's own failure may have come before it. The stage has said all it had to say. */
+function pidFrom(socket: number): number {
+  const record = bytes(16);
+  const view = new DataView(record.buffer);
+  let errno = 0;
+  while (sys("recvfrom", socket, record, 16, 0x40 /* MSG_DONTWAIT */, 0, 0) === 16) {
+    if (view.getInt32(0, true) === 1) return view.getInt32(4, true);
+    errno = view.getInt32(8, true);
+  }
+  throw errno === 0 ? new NsrunError("the clone's first process was killed") : failed(-errno, "clone");
+}
+
 /**
  * clone(2): a child process in new namespaces (`CLONE_NEW*` of {@link CLONE}) that makes `calls` in order and ends with the
  * first that fails (exit code 125), at an execve, or with code 0. Returns its pid, for {@link waitpid}. Blocks until the
@@ -53,13 +65,7 @@ export function clone(flags: number, calls: readonly ChildCall[]): number {
     file = sealedFile("nsrun-clone", elfImage(native().code, segment));
     const stage = vexec(file, ["nsrun-clone"], [theirs]);
     must("wait for the stage", "wait4", stage, null, 0, 0);
-    const records = bytes(64);
-    const got = sys("recvfrom", ours, records, 64, 0x40 /* MSG_DONTWAIT: the stage has said what it had to say */, 0, 0);
-    const answer = new DataView(records.buffer);
-    // the child may have failed, and said so, before the stage told its pid
-    for (let at = 0; at + 16 <= got; at += 16) if (answer.getInt32(at, true) === 1) return answer.getInt32(at + 4, true);
-    if (got < 16) throw new NsrunError("the clone's first process was killed");
-    throw failed(-answer.getInt32(8, true), "clone");
+    return pidFrom(ours);
   } finally {
     for (const fd of [ours, theirs, file]) if (fd >= 0) sys("close", fd);
   }

@@ -68,6 +68,15 @@ function pointers(list: readonly string[]): { array: Uint8Array; keep: Uint8Arra
   return { array, keep };
 }
 
+const SIG_IGN = 1;
+
+/** With SIGCHLD ignored (by whoever started us) the kernel reaps our children itself, and we would wait for nobody. */
+function wantChildren(): void {
+  const action = bytes(32);
+  sys("rt_sigaction", SIGCHLD, null, action, 8);
+  if (action[0] === SIG_IGN) sys("rt_sigaction", SIGCHLD, bytes(32), null, 8);
+}
+
 const allSignals = bytes(8).fill(0xff);
 const savedMask = bytes(8);
 const job = bytes(48);
@@ -78,6 +87,7 @@ const empty = bytes(8);
  * pid. All signals are blocked in the new program: it unblocks them when it is ready (a signal in between is not lost).
  */
 export function vexec(fd: number, argv: readonly string[], inherit: Iterable<number>): number {
+  wantChildren();
   const args = pointers(argv);
   const view = new DataView(job.buffer);
   for (const [word, value] of [0, 0, fd, addressOf(empty), addressOf(args.array), addressOf(empty)].entries()) {

@@ -29,19 +29,26 @@ export interface TreeIds {
 export async function cachedTar(path: string, ids?: TreeIds, say: (text: string) => void = () => {}): Promise<Built> {
   const cache = cacheDir();
   const range = ids?.maps.writers ? ids.maps : undefined;
+  const nested = ids && sys("geteuid") === 0 ? ids.maps : undefined; // root of a user namespace
+  const known = range ?? nested;
   const stat = regularFile(path);
   const sha = (await remembered(cache, stat)) ?? (await hashed(cache, path, stat));
-  const key = digest(`nsrun ${FORMAT} ${sys("geteuid")} ${sha}${range ? ` ${JSON.stringify([range.uid, range.gid])}` : ""}`);
+  const key = digest(`nsrun ${FORMAT} ${sys("geteuid")} ${sha}${known ? ` ${JSON.stringify([known.uid, known.gid])}` : ""}`);
+  const { contains } = nested ? await import("../ids/map.ts") : {};
   const { Owners, removeOwned } = range ? await import("./owners.ts") : {};
   const remove = range && removeOwned ? (name: string) => removeOwned(range, `${cache}/${name}`) : undefined;
   const build = async (dirFd: number) => {
     const { openArchive, unpackInto } = await import("./archive.ts");
     const hash = new Bun.CryptoHasher("sha256");
     await using file = await openArchive(path);
-    // set-id bits are kept: behind the cache's 0700 only the container sees them
+    // set-id bits are kept: behind the cache's 0700 only the container sees them. Of an owner that is not mapped they go, or they
+    // would be root's inside; with one id there is nobody else
     const owners = range && Owners ? new Owners(range) : undefined;
     const report = await unpackInto(file, path, dirFd, {
-      setid: true,
+      setid: known ? "owned" : true,
+      ...(nested && contains
+        ? { devices: false, mapped: (uid, gid) => contains(nested.uid, uid) && contains(nested.gid, gid) }
+        : {}),
       onRead: (chunk) => void hash.update(chunk),
       // an ordinary user's own id is root inside, whatever its number
       later: (path, owner) => owners?.record(path, owner) ?? (owner?.uid === 0 && owner.gid === 0),

@@ -40,8 +40,13 @@ export interface UnpackOptions extends Partial<UnpackLimits> {
    * says whether it will give them later. What it will not is counted as skipped.
    */
   readonly later?: (path: ByteString, owner: Owner | undefined) => boolean;
-  /** Keep set-id bits also where owners are not given (they would then be ours); default false: such bits are cleared. */
-  readonly setid?: boolean;
+  /** With owners: which ones can be given; default all. The rest stays ours and is counted as skipped. */
+  readonly mapped?: (uid: number, gid: number) => boolean;
+  /**
+   * Keep set-id bits also where owners are not given (they would then be ours); default false: such bits are cleared. "owned":
+   * of each file whose owner is given.
+   */
+  readonly setid?: boolean | "owned";
 }
 
 export interface Owner {
@@ -111,7 +116,8 @@ class Unpacker implements Disposable {
   readonly #gid = sys("getegid");
   readonly #owners: boolean;
   readonly #devices: boolean;
-  readonly #setid: boolean;
+  readonly #setid: boolean | "owned";
+  readonly #mapped: UnpackOptions["mapped"];
   readonly #later: UnpackOptions["later"];
   readonly #directories = new Map<ByteString, Metadata>();
   readonly #times = bytes(32);
@@ -127,6 +133,7 @@ class Unpacker implements Disposable {
     this.#owners = options.owners ?? this.#uid === 0;
     this.#devices = options.devices ?? this.#uid === 0;
     this.#setid = options.setid ?? this.#owners;
+    this.#mapped = options.mapped;
     this.#later = this.#owners ? undefined : options.later;
   }
 
@@ -221,8 +228,9 @@ class Unpacker implements Disposable {
           at += written;
         }
       }
-      const mode = this.#mode(entry);
-      if (this.#owned(entry, parts, mode & 0o6000 && mode)) this.#check(sys("fchown", fd, entry.uid, entry.gid), entry);
+      const given = this.#given(entry, parts, entry.mode & 0o6000 && entry.mode);
+      const mode = this.#mode(entry, given);
+      if (given && this.#owners) this.#check(sys("fchown", fd, entry.uid, entry.gid), entry);
       this.#check(sys("fchmod", fd, mode), entry);
       this.#check(sys("utimensat", fd, null, this.#time(entry.mtime), 0), entry);
     } finally {
@@ -286,22 +294,24 @@ class Unpacker implements Disposable {
 
   #ownAndTime(entry: TarEntry, parent: number, parts: readonly ByteString[]): void {
     const name = parts.at(-1) ?? "";
-    if (this.#owned(entry, parts))
+    if (this.#given(entry, parts) && this.#owners)
       this.#check(sys("fchownat", parent, cstr(name), entry.uid, entry.gid, AT.AT_SYMLINK_NOFOLLOW), entry);
     this.#check(sys("utimensat", parent, cstr(name), this.#time(entry.mtime), AT.AT_SYMLINK_NOFOLLOW), entry);
   }
 
-  /** Whether owners are given; counts where one is not ours and is not given. */
-  #owned(data: Metadata, parts: readonly ByteString[], setid = 0): boolean {
-    const given = this.#later
-      ? this.#later(parts.join("/"), { uid: data.uid, gid: data.gid, setid })
-      : this.#owners || (data.uid === this.#uid && data.gid === this.#gid);
+  /** Whether the owner is right, now or later; counts where not. */
+  #given(data: Metadata, parts: readonly ByteString[], setid = 0): boolean {
+    const { uid, gid } = data;
+    let given = uid === this.#uid && gid === this.#gid;
+    if (this.#later) given = this.#later(parts.join("/"), { uid, gid, setid });
+    else if (this.#owners) given = this.#mapped?.(uid, gid) ?? true;
     if (!given) this.report.skipped.owners++;
-    return this.#owners;
+    return given;
   }
 
-  #mode(entry: TarEntry): number {
-    if (this.#setid || (entry.mode & 0o6000) === 0) return entry.mode;
+  #mode(entry: TarEntry, given = true): number {
+    const keep = this.#setid === "owned" ? given : this.#setid;
+    if (keep || (entry.mode & 0o6000) === 0) return entry.mode;
     this.report.skipped.setid++;
     return entry.mode & ~0o6000;
   }
@@ -326,7 +336,7 @@ class Unpacker implements Disposable {
       const doing = `${show(this.#archive)}: finish directory ${show(path)}`;
       const fd = must(doing, "openat", found, ".", O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
       try {
-        if (data.uid >= 0 && this.#owned(data, parts)) must(doing, "fchown", fd, data.uid, data.gid);
+        if (data.uid >= 0 && this.#given(data, parts) && this.#owners) must(doing, "fchown", fd, data.uid, data.gid);
         must(doing, "fchmod", fd, data.mode);
         must(doing, "utimensat", fd, null, this.#time(data.mtime), 0);
       } finally {

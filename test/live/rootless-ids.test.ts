@@ -1,7 +1,7 @@
 /** Ranges of ids for an ordinary user (newuidmap, newgidmap), maps by hand, and what is refused. Witnesses: /proc from outside, stat. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { hold, NSRUN, needsRoot, nsrun, shell, skipReason, smallRoot, WAIT, works } from "./helpers.ts";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { hold, NSRUN, needsRoot, nsrun, shell, skipReason, smallRoot, snapshot, WAIT, works } from "./helpers.ts";
 import { NAME, TestUser, UID, type UserFiles } from "./user.ts";
 
 const reason = skipReason("ranges of ids", [
@@ -58,10 +58,14 @@ describe.skipIf(reason !== undefined)("an ordinary user with granted ranges", ()
   });
   test("with a range root's supplementary groups go; with the single id they cannot, and show as nogroup", async () => {
     const as = (setpriv: string) => user.argv({ setpriv }).map((word) => word.replace("--clear-groups", ""));
-    const groups = async (...options: string[]) =>
-      (await shell([...as("--groups 4,27"), "run", ...options, "--", "grep", "^Groups:", "/proc/self/status"])).stdout.trim();
-    expect(await groups()).toBe("Groups:");
-    expect(await groups("--uid-map", `0:${UID}`, "--gid-map", `0:${UID}`)).toBe("Groups:\t65534 65534");
+    const groups = async (...options: string[]) => {
+      const run = await shell([...as("--groups 4,27"), "run", ...options, "--", "grep", "^Groups:", "/proc/self/status"]);
+      return [run.stdout.trim(), run.stderr];
+    };
+    expect(await groups()).toEqual(["Groups:", ""]);
+    const [single, said] = await groups("--uid-map", `0:${UID}`, "--gid-map", `0:${UID}`);
+    expect(single).toBe("Groups:\t65534 65534");
+    expect(said).toMatch(/^nsrun: your supplementary groups \(4 27\) stay in force inside, as nogroup: .*\n$/);
   });
   test("owners inside are granted ids outside", async () => {
     const root = await smallRoot(user.home.file("root"));
@@ -174,7 +178,15 @@ describe.skipIf(reason !== undefined)("without a range it is the single id, and 
   });
 });
 
-describe.skipIf(reason !== undefined)("refused before anything starts, in one line", () => {
+describe.skipIf(reason !== undefined)("refused before anything starts, in one line, and nothing is left", () => {
+  let before: Awaited<ReturnType<typeof look>>;
+  const look = async () => ({ ...(await snapshot(user.home.path)), cache: readdirSync(user.home.file("cache")) });
+  beforeAll(async () => {
+    before = await look();
+  });
+  afterAll(async () => {
+    expect(await look()).toEqual(before);
+  });
   const REFUSED: [string[], RegExp][] = [
     [
       ["--uid-map", "0:0"],

@@ -102,6 +102,18 @@ describe.skipIf(reason !== undefined)("an archive with foreign owners", () => {
     });
     expect(readdirSync(user.home.file("cache")).filter((name) => /^(tmp|rootfs|lock)-/.test(name))).toEqual([]);
   });
+  test("root of a user namespace keeps what exists there; set-id bits of others are taken off", async () => {
+    const cache = user.home.file("inner-cache");
+    const script = `mkdir -m 700 ${cache} && NSRUN_CACHE=${cache} exec ${NSRUN.join(" ")} run --rootfs ${user.home.file("owners.tar")} -- stat -c '%n %u:%g %a' suid bin`;
+    const { code, stdout, stderr } = await shell(["unshare", "-Ur", "sh", "-c", script]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "suid 0:0 751\nbin 0:0 755\n" });
+    expect(stderr).toMatch(/: 5 owners not kept, 1 device nodes and fifos left out \(their ids are not mapped\)\n$/);
+  });
+  test("SIGCHLD ignored by the caller does not matter", async () => {
+    await shell(["sh", "-c", `rm -rf ${cached().join(" ")}`]);
+    const argv = ["env", "--ignore-signal=CHLD", ...user.argv(), "run", "--rootfs", user.home.file("owners.tar")];
+    expect((await shell([...argv, "--", "stat", "-c", "%u:%g", "suid"])).stdout).toBe("33:34\n");
+  });
   test("root keeps them all", async () => {
     mkdirSync(user.home.file("root-cache"), { mode: 0o700 });
     const argv = [
