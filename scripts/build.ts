@@ -37,9 +37,11 @@ async function compiled(): Promise<string | undefined> {
 }
 
 /** Modules whose contents are made here. */
-const made: readonly (readonly [RegExp, string | undefined])[] = [
-  [/rootfs\/embedded\.ts$/, await embedded()],
-  [/ffi\/machine-code\.ts$/, await compiled()],
+const machineCode = await compiled();
+const made: readonly (readonly [RegExp, string | undefined, "ts" | "text"])[] = [
+  [/rootfs\/embedded\.ts$/, await embedded(), "ts"],
+  [/ffi\/machine-code\.ts$/, machineCode, "ts"],
+  [/ffi\/[a-z]+\.c$/, machineCode === undefined ? undefined : "", "text"], // it is compiled already
 ];
 mkdirSync("dist", { recursive: true });
 const result = await Bun.build({
@@ -49,6 +51,8 @@ const result = await Bun.build({
     // .env and bunfig.toml of the directory nsrun is started in are not nsrun's configuration
     autoloadDotenv: false,
     autoloadBunfig: false,
+    // a start runs everything once: compiling what is called 40 times costs more than it saves (see docs/design/0005)
+    jitPolicy: 100,
     ...(values.target ? { target: values.target as Bun.Build.CompileTarget } : {}),
     ...(values.runtime ? { executablePath: values.runtime } : {}),
   },
@@ -56,10 +60,10 @@ const result = await Bun.build({
   bytecode: true,
   splitting: true,
   format: "esm",
-  plugins: made.flatMap(([filter, contents]) =>
+  plugins: made.flatMap(([filter, contents, loader]) =>
     contents === undefined
       ? []
-      : [{ name: String(filter), setup: (build) => void build.onLoad({ filter }, () => ({ contents, loader: "ts" as const })) }],
+      : [{ name: String(filter), setup: (build) => void build.onLoad({ filter }, () => ({ contents, loader })) }],
   ),
 });
 for (const log of result.logs) console.error(log);

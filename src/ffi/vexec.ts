@@ -7,8 +7,6 @@ import { addressOf, bytes, failed, must, sys } from "./syscall.ts";
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 0x10;
-const F_SETFD = 2;
-const FD_CLOEXEC = 1;
 const F_ADD_SEALS = 1033;
 const SEALS = [0x2f, 0xf]; // seal, shrink, grow, write and, from 6.3 on, exec: fcntl(2)
 const SIGCHLD = 17;
@@ -79,7 +77,7 @@ function wantChildren(): void {
 
 const allSignals = bytes(8).fill(0xff);
 const savedMask = bytes(8);
-const job = bytes(48);
+const job = bytes(56);
 const empty = bytes(8);
 
 /**
@@ -90,13 +88,13 @@ export function vexec(fd: number, argv: readonly string[], inherit: Iterable<num
   wantChildren();
   const args = pointers(argv);
   const view = new DataView(job.buffer);
-  for (const [word, value] of [0, 0, fd, addressOf(empty), addressOf(args.array), addressOf(empty)].entries()) {
-    view.setBigInt64(word * 8, BigInt(value), true);
-  }
+  const list = Int32Array.from([...inherit, -1]);
+  const kept = bytes(list.byteLength);
+  kept.set(new Uint8Array(list.buffer));
+  const words = [0, 0, fd, addressOf(empty), addressOf(args.array), addressOf(empty), addressOf(kept)];
+  for (const [word, value] of words.entries()) view.setBigInt64(word * 8, BigInt(value), true);
   must("block signals", "rt_sigprocmask", SIG_SETMASK, allSignals, savedMask, 8);
-  for (const number of inherit) sys("fcntl", number, F_SETFD, 0);
   const pid = native().vexec(CLONE.CLONE_VM | CLONE.CLONE_VFORK | SIGCHLD, addressOf(job));
-  for (const number of inherit) sys("fcntl", number, F_SETFD, FD_CLOEXEC);
   sys("rt_sigprocmask", SIG_SETMASK, savedMask, null, 8);
   if (pid < 0) throw failed(pid, "start the container's first process");
   const error = Number(view.getBigInt64(0, true));
@@ -104,6 +102,6 @@ export function vexec(fd: number, argv: readonly string[], inherit: Iterable<num
     sys("wait4", pid, null, 0, 0);
     throw failed(error, "execute the container's first program");
   }
-  void args.keep;
+  void [args.keep, kept];
   return pid;
 }

@@ -61,6 +61,7 @@ export async function openArchive(path: string): Promise<FileHandle> {
 
 /** Unpacks an open archive, called `path` in messages, below a directory descriptor. */
 export function unpackInto(file: FileHandle, path: string, rootFd: number, options: UnpackFileOptions): Promise<UnpackReport> {
+  Bun.unsafe.setJITPolicy(1); // the executable starts with a reluctant compiler: this is no longer the start
   const archive = options.archive ?? path;
   const source = chunksOf(file, `read ${show(archive)}`, options.onRead);
   return unpackTar(decompress(source, archive, options.ratio ?? RATIO), rootFd, { ...options, archive });
