@@ -59,7 +59,7 @@ export const RUN_OPTIONS: readonly Option[] = [
     short: "v",
     value: "SRC:DST[:OPT,…]",
     many: true,
-    help: "bind a file or directory (ro rro nosuid nodev noexec bind, propagation)",
+    help: "bind a file or directory (ro rro nosuid nodev noexec bind noidmap, propagation)",
   },
   { group: mnt, name: "tmpfs", value: "PATH[:OPT,…]", many: true, help: "an empty tmpfs (size=, mode=, …)" },
   { group: mnt, name: "mount", value: "KEY=VALUE,…", many: true, help: "type=bind|tmpfs|…,src=…,dst=…, and mount(8)'s options" },
@@ -85,6 +85,12 @@ export const RUN_OPTIONS: readonly Option[] = [
     short: "u",
     value: "UID[:GID]",
     help: "numbers, or names of the root's /etc/passwd and /etc/group",
+  },
+  {
+    group: ids,
+    name: "userns",
+    value: "auto|host|FIRST[:SIZE]",
+    help: "as root: host ids for those inside; default auto: a free range. host: none, root inside is root outside",
   },
   {
     group: ids,

@@ -1,6 +1,8 @@
 /** What the caller may do: found by asking the kernel, not by being root. */
+import { UsageError } from "../errors.ts";
 import { readLink, readText } from "../ffi/file.ts";
 import { bytes, failed, sys } from "../ffi/syscall.ts";
+import { givenRange, reserveRange } from "../ids/auto.ts";
 import type { Asked, Chosen } from "../ids/choose.ts";
 import type { IdMap } from "../plan/spec.ts";
 
@@ -56,9 +58,18 @@ function identity(file: string): IdMap[] {
 /** "deny" in a user namespace whose maps an unprivileged user wrote, and in all below it (user_namespaces(7)). */
 export const setgroupsAllowed = (): boolean => readProc("setgroups").trim() === "allow";
 
-/** The maps of a new user namespace. src/ids is loaded for all but root without wishes. Throws UsageError. */
+/** The maps of a new user namespace. src/ids/choose is loaded for all but root without wishes. Throws UsageError. */
 export async function idMaps(caller: Caller, asked: Asked): Promise<Chosen> {
   const byHand = Boolean(asked.uidMap?.length || asked.gidMap?.length);
+  const { userns = "auto" } = asked;
+  if (userns !== "auto") {
+    if (!caller.privileged) throw new UsageError(`--userns ${userns} needs root (in the initial user namespace)`);
+    return { maps: givenRange(userns) };
+  }
+  if (caller.privileged && !byHand) {
+    const range = reserveRange();
+    return { maps: range.maps, release: () => range[Symbol.dispose]() };
+  }
   if (caller.admin && !byHand)
     return { maps: { uid: identity("uid_map"), gid: identity("gid_map"), setgroups: setgroupsAllowed() } };
   const { rootlessMaps, rootMaps } = await import("../ids/choose.ts");

@@ -19,6 +19,21 @@ const RULES: readonly Rule[] = [
     text("joining needs CAP_SYS_ADMIN in the user namespace that owns the target: join that one as well with --join user=…"),
   ],
   ["setns", "EINVAL", text("the file is no namespace of that type, or it is the user namespace we are in")],
+  [
+    "setxattr",
+    "EOPNOTSUPP",
+    text("tmpfs has user.* attributes from Linux 6.6 on; without a user namespace none are needed: --userns host"),
+  ],
+  [
+    "mount_setattr",
+    "EINVAL",
+    text("its file system cannot map owners: --userns host for the root, :noidmap for a volume (its owners then show as nobody)"),
+  ],
+  [
+    "mount_setattr",
+    "EPERM",
+    text("owners are mapped already, or this file system cannot map them: --userns host, or :noidmap for a volume"),
+  ],
   ["openat2", "ELOOP", text("a symbolic link lies in the way; nsrun does not follow it")],
   ["openat2", "ENOTDIR", text("the rootfs has something else than a directory there")],
   ["mkdirat", "EROFS", text("the directory for the mount is missing and its file system is read-only")],
@@ -37,10 +52,17 @@ const RULES: readonly Rule[] = [
 /** Root outside is not restricted. */
 const appArmor = (): string | undefined => (sys("geteuid") === 0 ? undefined : appArmorHint());
 
+/** Root can do without what is refused, but must say so. */
+function newNamespacesHint(flags: number, code: string): string | undefined {
+  const hint = cloneHint(flags, code);
+  const refused = (flags & CLONE.CLONE_NEWUSER) !== 0 && ["EPERM", "EACCES", "ENOSPC", "EUSERS", "EINVAL"].includes(code);
+  return hint && refused && sys("geteuid") === 0 ? `${hint}; root can do without a user namespace: --userns host` : hint;
+}
+
 /** The second line of the error for `step`, or undefined where the errno says it all. */
 export function hintFor(step: SyscallStep, errno: number): string | undefined {
   const code = errnoName(errno);
-  if (step.call === "clone") return cloneHint(step.args[0] as number, code);
+  if (step.call === "clone") return newNamespacesHint(step.args[0] as number, code);
   if (step.call === "mount" && code === "EPERM" && step.args[2] === "proc") {
     return appArmor() ?? procHint();
   }

@@ -31,7 +31,7 @@ const FLAGS: Readonly<Record<string, readonly [number, number]>> = {
 /** Words that take an earlier one back. */
 const OPPOSITE: Readonly<Record<string, string>> = { rw: "ro", suid: "nosuid", dev: "nodev", exec: "noexec" };
 
-const BIND_WORDS = [...Object.keys(FLAGS), ...Object.keys(OPPOSITE)];
+const BIND_WORDS = [...Object.keys(FLAGS), ...Object.keys(OPPOSITE), "idmap", "noidmap"];
 
 /** `flags` of a bind (0) or of mount(2) (1), with `word` put to them; undefined when it is no flag. */
 function withFlag(flags: number, word: string, kind: 0 | 1): number | undefined {
@@ -64,6 +64,7 @@ function bind(from: string, to: string, words: readonly string[], option: string
   for (const word of words) {
     const flags = withFlag(mount.flags, word, 0);
     if (flags !== undefined) mount = { ...mount, flags };
+    else if (word === "idmap" || word === "noidmap") mount = { ...mount, idmap: word === "idmap" };
     else mount = { ...mount, propagation: propagation(word, `${option}: unknown option`, BIND_WORDS) };
     if (word === "rro") mount = { ...mount, recursiveFlags: true };
     if (word === "bind") mount = { ...mount, recursive: false };

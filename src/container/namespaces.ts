@@ -2,6 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { readLink } from "../ffi/file.ts";
 import { NAMESPACES, type Namespace, type NamespaceUse } from "../plan/spec.ts";
+import type { Caller } from "./caller.ts";
 import type { ContainerOptions } from "./options.ts";
 
 const ALIASES: Readonly<Record<string, Namespace>> = { mount: "mnt", network: "net" };
@@ -39,10 +40,15 @@ function network(net: string | undefined): NamespaceUse | undefined {
   throw new UsageError(`--net ${net}: expected none, host, veth, pasta or ns:PATH`);
 }
 
-/** Joining or sharing what is asked for; everything else new, but for time, and user when the caller is root. */
-export function namespaceUses(options: ContainerOptions, root: boolean): Record<Namespace, NamespaceUse> {
+/**
+ * Joining or sharing what is asked for; everything else new, but for time, and for user where root has no ids to give (in a user
+ * namespace) or enters a pid or mount namespace that is not ours to map.
+ */
+export function namespaceUses(options: ContainerOptions, caller: Caller): Record<Namespace, NamespaceUse> {
   const uses = {} as Record<Namespace, NamespaceUse>;
-  for (const ns of NAMESPACES) uses[ns] = { mode: ns === "time" || (ns === "user" && root) ? "share" : "new" };
+  const entered = joins(options).some(([ns]) => ns === "pid" || ns === "mnt");
+  const ownUser = !caller.admin || (caller.privileged && !entered);
+  for (const ns of NAMESPACES) uses[ns] = { mode: ns === "time" || (ns === "user" && !ownUser) ? "share" : "new" };
   const said = new Map<Namespace, string>();
   const put = (ns: Namespace, use: NamespaceUse, by: string) => {
     const before = said.get(ns);
@@ -50,6 +56,10 @@ export function namespaceUses(options: ContainerOptions, root: boolean): Record<
     said.set(ns, by);
     uses[ns] = use;
   };
+  if (options.userns !== undefined) {
+    if (options.userns === "host" && !caller.admin) throw new UsageError("--userns host needs root");
+    put("user", { mode: options.userns === "host" ? "share" : "new" }, "--userns");
+  }
   for (const ns of list(options.unshare, "--unshare")) put(ns, { mode: "new" }, "--unshare");
   for (const ns of list(options.share, "--share")) put(ns, { mode: "share" }, "--share");
   for (const [ns, use] of joins(options)) put(ns, use, "--join");
@@ -58,6 +68,7 @@ export function namespaceUses(options: ContainerOptions, root: boolean): Record<
     ["gidMap", "--gid-map"],
   ] as const) {
     if (!options[key]?.length) continue;
+    if (options.userns !== undefined) throw new UsageError(`the user namespace is given by --userns and by ${option}`);
     if (said.has("user") && uses.user.mode !== "new")
       throw new UsageError(`${option} needs a user namespace of the container's own`);
     uses.user = { mode: "new" };

@@ -44,7 +44,7 @@ export interface ContainerOptions {
   monotonic?: number | string | undefined;
   /** Seconds added to CLOCK_BOOTTIME in a new time namespace. */
   boottime?: number | string | undefined;
-  /** SRC:DST[:ro,rro,nosuid,nodev,noexec,rbind,bind,PROPAGATION] */
+  /** SRC:DST[:ro,rro,nosuid,nodev,noexec,rbind,bind,idmap,noidmap,PROPAGATION] */
   volume?: string[] | undefined;
   /** PATH[:size=…,mode=…] */
   tmpfs?: string[] | undefined;
@@ -57,6 +57,11 @@ export interface ContainerOptions {
   cwd?: string | undefined;
   /** UID[:GID] or NAME[:GROUP] of the root's passwd. Default 0:0. */
   user?: string | undefined;
+  /**
+   * As root: auto (default), a free range of 65536 host ids; host, no user namespace: root inside is root outside; FIRST[:SIZE],
+   * these host ids.
+   */
+  userns?: string | undefined;
   /** Lines of uid_map, CONTAINER:HOST[:SIZE]. As root they make a new user namespace. Default: see docs/design/0008-ids.md. */
   uidMap?: string[] | undefined;
   /** Lines of gid_map. As root the default is uidMap, and the other way round. */

@@ -3,6 +3,7 @@ import { UsageError } from "../errors.ts";
 import { errnoName } from "../ffi/errno.ts";
 import { readText } from "../ffi/file.ts";
 import { AT_FDCWD, RLIMIT, S } from "../ffi/flags.ts";
+import { bytes, must } from "../ffi/syscall.ts";
 import type { ProcessSpec } from "../plan/spec.ts";
 import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
@@ -56,10 +57,23 @@ export function environment(options: Pick<ContainerOptions, "env" | "envFile">, 
   return overlayEnvironment([`PATH=${PATH}`, `HOME=${home}`, "container=nsrun", ...term], options);
 }
 
+const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
+
 function limit(text: string, option: string): number {
   if (text === "unlimited" || text === "-1") return Number.POSITIVE_INFINITY;
   if (!/^[0-9]{1,15}$/.test(text)) throw new UsageError(`${option}: not a number: ${text}`);
   return Number(text);
+}
+
+/** Soft and hard limit of ours: prlimit(2). */
+function current(resource: number): { soft: number; hard: number } {
+  const now = bytes(16);
+  must("read a resource limit", "prlimit64", 0, resource, null, now);
+  const view = new DataView(now.buffer);
+  const [soft = 0, hard = 0] = [0, 8]
+    .map((at) => view.getBigUint64(at, true))
+    .map((n) => (n === NO_LIMIT ? Number.POSITIVE_INFINITY : Number(n)));
+  return { soft, hard };
 }
 
 /** NAME=SOFT[:HARD] */
@@ -72,7 +86,8 @@ export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
     const [soft = "", hard = soft] = value.split(":", 2);
     const spec = { name, resource, soft: limit(soft, option), hard: limit(hard, option) };
     if (spec.soft > spec.hard) throw new UsageError(`${option}: the soft limit is above the hard limit`);
-    return spec;
+    const ours = current(resource);
+    return spec.hard > ours.hard ? { ...spec, raised: Math.min(ours.soft, spec.hard) } : spec;
   });
 }
 

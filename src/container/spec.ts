@@ -78,7 +78,7 @@ async function network(
     }
   }
   if (wantsPair) {
-    if (!caller.admin || uses.user.mode !== "share") {
+    if (!caller.admin || uses.user.mode === "join") {
       throw new UsageError("--net veth needs root: one end of the pair lies in the host's network namespace", {
         hint: "without root: --net pasta (the host's network by the program pasta), --net none (loopback only) or --net host",
       });
@@ -128,22 +128,41 @@ function refuseNul(values: readonly unknown[], what: string): void {
     throw new UsageError(`${what} cannot hold a NUL byte`);
 }
 
-/** Checks and completes `options` for `args` (empty: no command). Throws UsageError. */
+/** Checks and completes `options` for `args` (empty: no command). Throws UsageError; nothing stays reserved then. */
 export async function completeSpec(
   args: readonly string[],
   options: ContainerOptions,
   stdio: ProcessSpec["stdio"],
   terminal?: TerminalSpec,
 ): Promise<Complete> {
+  const undo: (() => void)[] = [];
+  const release = () => {
+    for (const step of undo.splice(0).reverse()) step();
+  };
+  try {
+    return { ...(await completed(args, options, stdio, terminal, undo)), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** `undo` receives what gives reservations back. */
+async function completed(
+  args: readonly string[],
+  options: ContainerOptions,
+  stdio: ProcessSpec["stdio"],
+  terminal: TerminalSpec | undefined,
+  undo: (() => void)[],
+): Promise<Omit<Complete, "release">> {
   if (args[0] === "") throw new UsageError("the command is empty");
   refuseNul(args, "the command");
   for (const [key, value] of Object.entries(options)) refuseNul([value].flat(), key);
   const caller = findCaller();
-  const uses = namespaceUses(options, caller.admin);
+  const uses = namespaceUses(options, caller);
   checkJoined(uses);
   const name = options.name === undefined ? "nsrun" : checkName(options.name);
-  // what the parent may mount for the container: only in the same user namespace, or as root in its child
-  const privileged = caller.privileged && uses.user.mode !== "join";
+  const { privileged } = caller;
   const ownRoot = uses.mnt.mode === "new";
   if (!ownRoot) refuseRootOptions(options);
   const mounts = userMounts(options);
@@ -153,7 +172,10 @@ export async function completeSpec(
   const hostname = ownUts ? (options.hostname === undefined ? name : hostName(options.hostname, "--hostname")) : "";
   const domainname = options.domainname === undefined ? undefined : hostName(options.domainname, "--domainname");
   const ids = uses.user.mode === "new" ? await idMaps(caller, options) : undefined;
+  if (ids?.release) undo.push(ids.release);
   const maps = ids?.maps;
+  if (mounts.some((m) => m.idmap) && !(privileged && uses.user.mode !== "share"))
+    throw new UsageError("idmap: needs root, and a user namespace of the container's own");
   const cwd = workingDirectory(options, ownRoot);
   const rlimits = limits(options);
   const timeOffsets = { monotonic: seconds(options.monotonic, "--monotonic"), boottime: seconds(options.boottime, "--boottime") };
@@ -170,6 +192,7 @@ export async function completeSpec(
   if (ids && options.user !== undefined) (await import("../ids/choose.ts")).checkUser(options.user, who, ids);
   if (maps && !maps.setgroups) sayGroups(caller, options);
   const netPlan = await network(options, uses, name, caller);
+  undo.push(netPlan.release);
   const spec: ContainerSpec = {
     name,
     namespaces: uses,
@@ -197,5 +220,5 @@ export async function completeSpec(
     privileged,
   };
   const programs = await programsFor(maps);
-  return { spec, release: netPlan.release, ...programs, ...(netPlan.driver ? { driver: netPlan.driver } : {}) };
+  return { spec, ...programs, ...(netPlan.driver ? { driver: netPlan.driver } : {}) };
 }

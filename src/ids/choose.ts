@@ -11,12 +11,15 @@ import { presentRanges } from "./subid.ts";
 export interface Asked {
   readonly uidMap?: readonly string[] | undefined;
   readonly gidMap?: readonly string[] | undefined;
+  readonly userns?: string | undefined;
 }
 
 /** The maps, and why there is but one id where more would have been welcome. */
 export interface Chosen {
   readonly maps: IdMaps;
   readonly why?: string;
+  /** Gives a reserved range back. */
+  readonly release?: () => void;
 }
 
 function present(file: string) {

@@ -1,16 +1,13 @@
 /** Addresses that nobody else has: two containers started at once must not get the same subnet. */
 import { NsrunError, UsageError } from "../errors.ts";
-import { Fd } from "../ffi/fd.ts";
-import { bytes, failed, sys } from "../ffi/syscall.ts";
+import { holdName } from "../ffi/abstract.ts";
+import type { Fd } from "../ffi/fd.ts";
 import { listAddresses } from "./address.ts";
 import * as ip from "./cidr.ts";
 import { listLinks } from "./link.ts";
 import { listRoutes } from "./route.ts";
 import { NetlinkSocket } from "./socket.ts";
 
-const AF_UNIX = 1;
-const SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
-const EADDRINUSE = 98;
 const HOST_OPTION = "--host-ip";
 const OPTION = "--ip";
 
@@ -26,24 +23,8 @@ export interface SubnetOptions {
   readonly ip?: string | undefined;
 }
 
-/**
- * The reservation is an abstract unix(7) socket named after the network: such names belong to the network namespace,
- * vanish with their holder and leave no file. Undefined when somebody has it.
- */
-function hold(network: ip.Cidr): Fd | undefined {
-  const doing = `reserve ${network.text}`;
-  const name = new TextEncoder().encode(`nsrun/net/${network.text}`);
-  // sockaddr_un {u16 family, path}; a path that begins with NUL is abstract
-  const address = bytes(3 + name.length);
-  address[0] = AF_UNIX;
-  address.set(name, 3);
-  const fd = Fd.from(doing, "socket", AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
-  const result = sys("bind", fd.number, address, address.length);
-  if (result === 0) return fd;
-  fd.close();
-  if (result === -EADDRINUSE) return undefined;
-  throw failed(result, doing);
-}
+/** Other nsruns see the reservation by its name. Undefined when somebody has it. */
+const hold = (network: ip.Cidr): Fd | undefined => holdName(`nsrun/net/${network.text}`, `reserve ${network.text}`);
 
 const subnet = (host: ip.Cidr, container: ip.Cidr, fd: Fd): Subnet => ({ host, container, [Symbol.dispose]: () => fd.close() });
 

@@ -1,14 +1,15 @@
 /** buildPlan: a ContainerSpec becomes the list of system calls that make it. Pure: no descriptor is touched. */
-import { CLONE, names } from "../ffi/flags.ts";
-import { becomeSteps, idMapSteps, timeSteps } from "./identity.ts";
-import { step } from "./list.ts";
+import { CLONE, names, O } from "../ffi/flags.ts";
+import { becomeSteps, idMapSteps, raiseSteps, timeSteps } from "./identity.ts";
+import { idmapSteps } from "./idmap.ts";
+import { placeholder, step } from "./list.ts";
 import { mountSteps } from "./mounts.ts";
 import { loopbackUp, networkSteps, removeLinkSteps } from "./network.ts";
 import { initSteps, payloadSteps } from "./payload.ts";
 import { enterRoot, isolate, rootSteps } from "./root.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
 import { dieWithStage, joinSteps, openJoined, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
-import { type Plan, type SyscallStep, slot } from "./step.ts";
+import { type Plan, REG, type SyscallStep, slot } from "./step.ts";
 import { terminalPrepare, terminalSteps } from "./terminal.ts";
 import { uplinkReady, uplinkSteps } from "./uplink.ts";
 
@@ -18,6 +19,8 @@ export function cloneFlags(spec: ContainerSpec): number {
   for (const ns of NAMESPACES) if (ns !== "time" && spec.namespaces[ns].mode === "new") flags |= NAMESPACE_FLAG[ns];
   return flags;
 }
+
+const F_DUPFD_CLOEXEC = 1030;
 
 /** read(go): a hang-up or anything but one byte ends the container. */
 const waitForGo = (): SyscallStep =>
@@ -37,22 +40,45 @@ function hostNames(spec: ContainerSpec): SyscallStep[] {
   ];
 }
 
+/** In its user namespace, but before a change of ids takes /proc/self from it. The register keeps the stage's descriptor. */
+function clocks(spec: ContainerSpec): SyscallStep[] {
+  const steps = timeSteps(spec, "container");
+  if (steps.length === 0) return [];
+  return [
+    step("container", "keep the stage's descriptor by number", "dup3", [REG, slot("stage"), O.O_CLOEXEC]),
+    ...steps,
+    step("container", "and have it back", "fcntl", [slot("stage"), F_DUPFD_CLOEXEC, 3], { store: true }),
+  ];
+}
+
 /** The container's own steps up to the point where its process may begin. */
 function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { prepare: SyscallStep[]; steps: SyscallStep[] } {
   const ownUser = spec.namespaces.user.mode === "new";
+  const clocked = ownUser && spec.namespaces.time.mode === "new";
   const root = spec.root ? rootSteps(spec, spec.root, recipe) : { prepare: [], container: [] };
   const mounts = spec.root ? mountSteps(spec) : { prepare: [], container: [] };
   const identity = ownUser
-    ? becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false) // what follows is made by, and so belongs to, root inside
-    : [];
+    ? [
+        ...becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false), // what follows is made by, and so belongs to, root inside
+        ...dieWithStage("a change of ids has cleared it"),
+      ]
+    : spec.namespaces.user.mode === "join"
+      ? [...becomeSteps("container", 0, 0, [], false), ...dieWithStage("a change of ids has cleared it")]
+      : [];
   return {
-    prepare: [...openJoined(spec), ...root.prepare, ...mounts.prepare, ...terminalPrepare(spec)],
+    prepare: [
+      ...openJoined(spec),
+      ...(clocked ? [placeholder("stage")] : []),
+      ...root.prepare,
+      ...mounts.prepare,
+      ...terminalPrepare(spec),
+    ],
     steps: [
       ...dieWithStage(),
       step("container", "modes as given", "umask", [0]),
       ...(waits && ownUser ? [waitForGo()] : []),
+      ...(ownUser ? clocks(spec) : []),
       ...identity,
-      ...(ownUser ? timeSteps(spec, "container") : []),
       ...(spec.namespaces.mnt.mode === "new" ? [isolate()] : []),
       ...root.container,
       ...mounts.container,
@@ -69,7 +95,8 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
 /** The plan of a container. `recipe` is how its root is made, where there is a choice. */
 export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Plan {
   const uplink = uplinkSteps(spec);
-  const between = [...idMapSteps(spec), ...networkSteps(spec), ...uplink.between];
+  const owners = idmapSteps(spec);
+  const between = [...idMapSteps(spec), ...owners.between, ...networkSteps(spec), ...uplink.between];
   const waits = between.length > 0;
   const container = containerSteps(spec, recipe, waits);
   const flags = cloneFlags(spec);
@@ -78,10 +105,11 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
   const sweeps = !ownPid || spec.net.mode === "pasta"; // what else the stage has for children ends with the container
   const payload = args.length > 0 ? payloadSteps(spec) : [];
   return {
-    prepare: [...container.prepare, ...uplink.prepare],
+    prepare: [...container.prepare, ...owners.prepare, ...uplink.prepare],
     child: [
       ...stageStart(sweeps, spec.process.terminal !== undefined),
       ...uplink.child,
+      ...raiseSteps(spec),
       ...joinSteps(spec),
       ...(spec.namespaces.user.mode === "new" ? [] : timeSteps(spec, "stage")),
       ...ownPidfd(),

@@ -61,14 +61,21 @@ export function becomeSteps(lane: Lane, uid: number, gid: number, groups: readon
   ];
 }
 
+const limit = (lane: Lane, label: string, resource: number, soft: number, hard: number, why?: string): SyscallStep => {
+  const words = [soft, hard].map((n) => (n === Number.POSITIVE_INFINITY ? -1 : n));
+  const args = [0, resource, { words, text: `{${soft}, ${hard}}` }, 0];
+  return step(lane, label, "prlimit64", args, why === undefined ? {} : { why });
+};
+
 export const limitSteps = (spec: ContainerSpec): SyscallStep[] =>
-  spec.process.rlimits.map(({ name, resource, soft, hard }) =>
-    step("payload", `limit ${name}`, "prlimit64", [
-      0,
-      resource,
-      { words: [soft, hard].map((n) => (n === Number.POSITIVE_INFINITY ? -1 : n)), text: `{${soft}, ${hard}}` },
-      0,
-    ]),
+  spec.process.rlimits.map(({ name, resource, soft, hard }) => limit("payload", `limit ${name}`, resource, soft, hard));
+
+/** By the stage, which is still root of the initial user namespace. Its own soft limit stays. */
+export const raiseSteps = (spec: ContainerSpec): SyscallStep[] =>
+  spec.process.rlimits.flatMap(({ name, resource, hard, raised }) =>
+    raised === undefined
+      ? []
+      : [limit("stage", `raise the hard limit ${name}`, resource, raised, hard, "in a user namespace nobody may raise one")],
   );
 
 /** time_namespaces(7): the offsets can be written only before the namespace has a process. */

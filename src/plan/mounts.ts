@@ -42,7 +42,15 @@ function sysfs(spec: ContainerSpec): SyscallStep[] {
     const bind = step("container", "bind the host's /sys", "mount", ["/sys", ".", null, MS.MS_BIND | MS.MS_REC, null], {
       why: "sysfs shows a network namespace; one that this user namespace does not own can only be bound",
     });
-    return [find, step("container", "enter it", "fchdir", [REG]), bind, back()];
+    const readOnly = MOUNT_ATTR.MOUNT_ATTR_RDONLY | MOUNT_ATTR.MOUNT_ATTR_NOSUID | MOUNT_ATTR.MOUNT_ATTR_NODEV;
+    const attributes = mountAttr(readOnly, 0, `{attr_set=${names(MOUNT_ATTR, readOnly)}}`);
+    return [
+      find,
+      step("container", "enter it", "fchdir", [REG]),
+      bind,
+      back(),
+      step("container", "make it read-only", "mount_setattr", [AT_FDCWD, "sys", AT.AT_RECURSIVE, attributes, 32]),
+    ];
   }
   return mountHere(find, "mount sysfs on /sys, read-only", ["sysfs", "sysfs", KERNEL_FS | MS.MS_RDONLY, null]);
 }

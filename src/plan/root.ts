@@ -2,7 +2,7 @@
 import { AT, AT_FDCWD, FSCONFIG, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { mountAttr, placeholder, step } from "./list.ts";
 import { layerResolvConf } from "./resolv.ts";
-import type { ContainerSpec, IdMap, Propagation, Recipe, RootSpec } from "./spec.ts";
+import { type ContainerSpec, mapped, type Propagation, type Recipe, type RootSpec } from "./spec.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
 
 const { FSCONFIG_SET_STRING, FSCONFIG_SET_FD, FSCONFIG_CMD_CREATE } = FSCONFIG;
@@ -34,20 +34,6 @@ const mkdir = (dir: string, name: string, mode = 0o755) =>
 /** The upper layer's own directories win over whatever the rootfs has there: a link, a file, nothing. */
 const MOUNT_POINTS = ["dev", "proc", "sys"];
 
-/** Who root inside is to us, where that is somebody else. */
-function rootInside(spec: ContainerSpec): { uid: number; gid: number } | undefined {
-  const host = (maps: readonly IdMap[] | undefined) => maps?.find((m) => m.containerId === 0)?.hostId ?? 0;
-  const [uid, gid] = [host(spec.idMaps?.uid), host(spec.idMaps?.gid)];
-  return uid === 0 && gid === 0 ? undefined : { uid, gid };
-}
-
-function ownLayer(owner: { uid: number; gid: number } | undefined): SyscallStep[] {
-  if (!owner) return [];
-  return ["u", ...MOUNT_POINTS.map((name) => `u/${name}`)].map((name) =>
-    step("parent", `give ${name} to root inside`, "fchownat", [slot("layer"), name, owner.uid, owner.gid, 0]),
-  );
-}
-
 function detachedOverlay(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   const open = (dir: string, name: Arg, into: string) =>
     step(
@@ -67,7 +53,6 @@ function detachedOverlay(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
     mkdir("layer", "w"),
     ...MOUNT_POINTS.map((name) => mkdir("layer", `u/${name}`)),
     ...layerResolvConf(spec, "parent"),
-    ...ownLayer(rootInside(spec)),
     open("layer", "u", "upper"),
     open("layer", "w", "work"),
     ...detachedFs(
@@ -114,9 +99,38 @@ function lowerByDescriptor(fd: Arg): SyscallStep[] {
   ];
 }
 
+/** Overlay without them mounts, and then says EIO when a directory of the lower layer is removed: better not to begin. */
+const attributesWork = (): SyscallStep =>
+  step(
+    "container",
+    "make sure that the layer can hold overlay's attributes",
+    "setxattr",
+    ["u", "user.overlay.nsrun", { bytes: Uint8Array.of(121), text: '"y"' }, 1, 0],
+    { why: "tmpfs has user.* attributes from Linux 6.6 on" },
+  );
+
+/** The lower layer as an unattached mount, whose owners can be mapped when the container's user namespace exists. */
+function mappedLower({ lower }: RootSpec): SyscallStep[] {
+  const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC } = OPEN_TREE;
+  const path = typeof lower === "string";
+  if (!path && !lower.shared) return []; // it is the container's own already
+  const from = path ? [AT_FDCWD, lower] : [slot("lower"), ""];
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (path ? 0 : AT.AT_EMPTY_PATH);
+  return [
+    step("parent", "clone the mount of the lower layer", "open_tree", [...from, flags], { store: "lower" }),
+    step("parent", "make the clone private", "mount_setattr", [
+      slot("lower"),
+      "",
+      AT.AT_EMPTY_PATH,
+      mountAttr(0, MS.MS_PRIVATE, "{propagation=MS_PRIVATE}"),
+      32,
+    ]),
+  ];
+}
+
 function overlayByPaths(spec: ContainerSpec, root: RootSpec, userxattr: boolean): SyscallStep[] {
   const { lower } = root;
-  const byPath = typeof lower === "string";
+  const byPath = typeof lower === "string" && !mapped(spec);
   const data = `lowerdir=${byPath ? escapeLayer(lower) : "l"},upperdir=u,workdir=w${userxattr ? ",userxattr" : ""}`;
   const make = (name: string) => step("container", `mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755]);
   return [
@@ -132,6 +146,7 @@ function overlayByPaths(spec: ContainerSpec, root: RootSpec, userxattr: boolean)
     step("container", "enter it", "chdir", [root.anchor]),
     ...["u", "w", "o", ...MOUNT_POINTS.map((name) => `u/${name}`)].map(make),
     ...layerResolvConf(spec, "container"),
+    ...(mapped(spec) ? [attributesWork()] : []),
     ...(byPath ? [] : lowerByDescriptor(slot("lower"))),
     step(
       "container",
@@ -168,7 +183,7 @@ export function rootSteps(
   root: RootSpec,
   recipe: Recipe,
 ): { prepare: SyscallStep[]; container: SyscallStep[] } {
-  const detached = spec.privileged && (recipe === "detached" || root.layer === "bind");
+  const detached = spec.privileged && (root.layer === "bind" || (recipe === "detached" && !mapped(spec)));
   if (detached) {
     return {
       prepare: root.layer === "bind" ? clonedDirectory(root.lower as string) : detachedOverlay(spec, root),
@@ -185,7 +200,7 @@ export function rootSteps(
     };
   }
   return {
-    prepare: [placeholder("root")],
+    prepare: [...(mapped(spec) ? mappedLower(root) : []), placeholder("root")],
     container:
       root.layer === "bind"
         ? bindByPaths(root as RootSpec & { lower: string })

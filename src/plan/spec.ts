@@ -58,6 +58,8 @@ export interface Mount {
   readonly propagation: Propagation;
   /** The source is not a directory, so neither is the target. */
   readonly file: boolean;
+  /** bind, as root with a user namespace: `false` leaves the owners as they are outside, so that most show as nobody. */
+  readonly idmap?: boolean;
 }
 
 export interface RootSpec {
@@ -72,6 +74,15 @@ export interface RootSpec {
   readonly anchor: string;
 }
 
+/** prlimit(2). `raised`: the caller's soft limit, where `hard` is above the caller's: only root outside may do that. */
+export interface Rlimit {
+  readonly name: string;
+  readonly resource: number;
+  readonly soft: number;
+  readonly hard: number;
+  readonly raised?: number;
+}
+
 export interface ProcessSpec {
   /** Empty: no command; pid 1 reaps and waits for others to join. */
   readonly args: readonly string[];
@@ -83,7 +94,7 @@ export interface ProcessSpec {
   readonly groups: readonly number[];
   /** Whether setgroups(2) is allowed in the command's user namespace. */
   readonly setgroups: boolean;
-  readonly rlimits: readonly { readonly name: string; readonly resource: number; readonly soft: number; readonly hard: number }[];
+  readonly rlimits: readonly Rlimit[];
   /** nsrun's own pid 1; without it the command itself is pid 1. */
   readonly init: boolean;
   /** For 0, 1, 2: "inherit", a descriptor to put there, or the container's own terminal. */
@@ -154,3 +165,9 @@ export interface ContainerSpec {
 
 /** How `/` is made. `detached`: by the parent, as a tree that is mounted nowhere (6.15); `paths`: by the container. */
 export type Recipe = "detached" | "paths";
+
+/**
+ * Root's container in another user namespace: the parent can do for its mounts what it cannot, give them mapped owners. An
+ * overlay is never idmapped (its layers are), and the container makes it itself.
+ */
+export const mapped = (spec: ContainerSpec): boolean => spec.privileged && spec.namespaces.user.mode !== "share";

@@ -37,7 +37,15 @@ export function joinSteps(spec: ContainerSpec): SyscallStep[] {
   return order.flatMap((ns) => {
     const use = spec.namespaces[ns];
     if (use.mode !== "join") return [];
-    return [step("stage", `join the ${ns} namespace ${use.path}`, "setns", [slot(`join.${ns}`), NAMESPACE_FLAG[ns]])];
+    const none = { bytes: new Uint8Array(4), text: "[]" };
+    const groups = step("stage", "drop the caller's groups", "setgroups", [0, none], {
+      tolerate: 1,
+      why: "they are nobody's inside, and still open files; without privilege they stay (CVE-2014-8989)",
+    });
+    return [
+      ...(ns === "user" ? [groups] : []),
+      step("stage", `join the ${ns} namespace ${use.path}`, "setns", [slot(`join.${ns}`), NAMESPACE_FLAG[ns]]),
+    ];
   });
 }
 
@@ -61,8 +69,8 @@ export const ownPidfd = (): SyscallStep[] => [
 ];
 
 /** The second belt of every container: the first is the stage watching the supervisor. */
-export const dieWithStage = (): SyscallStep[] => [
-  step("container", "die with the stage", "prctl", [PR.PR_SET_PDEATHSIG, 9]),
+export const dieWithStage = (why?: string): SyscallStep[] => [
+  step("container", "die with the stage", "prctl", [PR.PR_SET_PDEATHSIG, 9], why === undefined ? {} : { why }),
   step("container", "make sure that the stage lives", "guard", [REG], {
     why: "it may have died before the signal was asked for",
   }),

@@ -16,12 +16,15 @@ async function libraries(): Promise<string[]> {
   return stdout.split("\n").flatMap((line) => /(?:=> )?(\/\S+) \(/.exec(line)?.[1] ?? []);
 }
 
-/** Runs `nsrun ARGS` chrooted into a bare, read-only tmpfs. `extra` prepares the root (R) before it is made read-only. */
-async function bare(args: string, extra = "", env = "") {
+/**
+ * Runs `nsrun ARGS` with a bare, read-only tmpfs as the root of a mount namespace, or only chrooted into it. `extra` prepares
+ * the root (R) before it is made read-only.
+ */
+async function bare(args: string, extra = "", env = "", enter = "mount --move . /") {
   using dir = temporary();
   const copies = (await libraries()).map((file) => `mkdir -p $R${dirname(file)}; cp -L ${file} $R${file}`).join("; ");
   const script = `R=${dir.path}; mount -t tmpfs -o size=300m,mode=755 bare $R; ${copies}; mkdir $R/proc; cp ${COMPILED} $R/nsrun; ${extra}
-    mount -t proc proc $R/proc; mount -o remount,ro $R; exec env -i ${env} ${Bun.which("chroot")} $R /nsrun ${args}`;
+    mount -t proc proc $R/proc; mount -o remount,ro $R; cd $R; ${enter}; exec env -i ${env} ${Bun.which("chroot")} . /nsrun ${args}`;
   return await shell(["unshare", "-m", "sh", "-c", script]);
 }
 
@@ -43,6 +46,13 @@ describe.skipIf(reason !== undefined)("in a bare root, read-only, without /tmp",
       stdout: "",
       stderr: expect.stringMatching(/^nsrun: cannot execute "nope".*\nhint: .*\n$/),
     });
+  });
+  test("in a chroot, where the kernel refuses user namespaces, it names the option that does without", async () => {
+    expect(await bare("run -- true", "", "", ":")).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(/clone the container: EPERM.*\nhint: .*chroot.*--userns host.*\n$/),
+    });
+    expect(await bare("run --userns host -- true", "", "", ":")).toEqual({ code: 0, stdout: "", stderr: "" });
   });
   test("prints its help and its version", async () => {
     expect((await bare("--help")).stdout).toContain("Usage: nsrun");

@@ -31,8 +31,8 @@ export const needsRoot = [isRoot, "not root"] as const;
 export const canRun = [isRoot || works("unshare", "-Ur", "true"), "neither root nor user namespaces"] as const;
 /** A test of what only real root can do. */
 export const asRoot = test.skipIf(!isRoot);
-/** The namespaces that a container has of its own by default, besides pid net mnt uts ipc cgroup. */
-export const ownUser: readonly Namespace[] = isRoot ? [] : ["user"];
+/** The namespaces that a container has of its own by default. */
+export const OWN: readonly Namespace[] = ["pid", "net", "mnt", "uts", "ipc", "cgroup", "user"];
 
 export interface Outcome {
   readonly code: number;

@@ -1,6 +1,6 @@
 /** `nsrun run` as a user meets it: a world of its own, the command's results, nothing of the host. */
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import {
   asRoot,
   canRun,
@@ -10,7 +10,7 @@ import {
   MAIN,
   namespacesOf,
   nsrun,
-  ownUser,
+  OWN,
   shell,
   skipReason,
   smallRoot,
@@ -27,12 +27,12 @@ interface Link {
 }
 
 describe.skipIf(reason !== undefined)("a world of its own", () => {
-  test("all namespaces but user and time are new, seen from outside", async () => {
+  test("all namespaces but time are new, seen from outside", async () => {
     await using held = await hold([], WAIT);
     const host = namespacesOf("self");
     const box = namespacesOf(held.pid);
     const different = Object.keys(host).filter((ns) => host[ns] !== box[ns]);
-    expect(different.sort()).toEqual(["cgroup", "ipc", "mnt", "net", "pid", ...ownUser, "uts"].sort());
+    expect(different.sort()).toEqual([...OWN].sort());
   });
 
   test("lsns agrees: the command and its init are alone in them", async () => {
@@ -40,7 +40,7 @@ describe.skipIf(reason !== undefined)("a world of its own", () => {
     const { stdout } = await shell(["lsns", "-J", "-p", String(held.pid), "-o", "TYPE,NPROCS"]);
     const { namespaces } = JSON.parse(stdout) as { namespaces: { type: string; nprocs: number }[] };
     const alone = namespaces.filter((ns) => ns.nprocs === 2).map((ns) => ns.type);
-    expect(alone.sort()).toEqual(["cgroup", "ipc", "mnt", "net", "pid", ...ownUser, "uts"].sort());
+    expect(alone.sort()).toEqual([...OWN].sort());
   });
 
   test("only a loopback that is up, by ip's word", async () => {
@@ -74,9 +74,18 @@ describe.skipIf(reason !== undefined)("a world of its own", () => {
     expect(readFileSync("/proc/sys/kernel/hostname", "utf8")).toBe(before);
   });
 
-  asRoot("a user namespace as well, when asked for: every id is itself", async () => {
-    const text = await inside(["--unshare", "user"], "id -u; cat /proc/self/uid_map");
-    expect(text.split(/\s+/)).toEqual(["0", "0", "0", "4294967295"]);
+  asRoot("root inside is not root outside: a range of ids that nobody else has", async () => {
+    await using one = await hold([], WAIT);
+    await using two = await hold([], WAIT);
+    const maps = [one, two].map(({ pid }) => readFileSync(`/proc/${pid}/uid_map`, "utf8").trim().split(/\s+/).map(Number));
+    const [[zero, first, size], other] = maps as [number[], number[]];
+    expect([zero, size]).toEqual([0, 65536]);
+    expect(first).toBeGreaterThanOrEqual(100000);
+    expect(Math.abs(first! - other[1]!)).toBeGreaterThanOrEqual(65536);
+    expect(statSync(`/proc/${one.pid}`).uid).toBe(first!);
+  });
+  asRoot("--userns host: none, as the article has it", async () => {
+    expect(await inside(["--userns", "host"], "cat /proc/self/uid_map")).toMatch(/^ +0 +0 +4294967295$/);
   });
 });
 
@@ -168,6 +177,8 @@ describe.skipIf(reason !== undefined)("mounts", () => {
     await using held = await hold([], WAIT);
     const { stdout } = await shell(["ls", `/proc/${held.pid}/fd`]);
     expect(stdout.split("\n").filter((n) => n !== "")).toEqual(["0", "1", "2"]);
-    expect(await inside([], "ls /proc/1/fd | wc -l; ls -d /proc/1/root/* | wc -l; ls -d /* | wc -l")).toMatch(/^1\n(\d+)\n\1$/);
+    const init = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${held.pid}/status`, "utf8"))![1]);
+    const { stdout: sockets } = await shell(["sh", "-c", `for f in /proc/${init}/fd/*; do readlink $f; done`]);
+    expect(sockets).toMatch(/^socket:\[\d+\]\n$/);
   });
 });

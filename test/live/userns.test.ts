@@ -1,0 +1,164 @@
+/** Root's container in a user namespace of its own: who it is outside, whose files it sees, and what happens where that cannot be. */
+import { describe, expect, test } from "bun:test";
+import { chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { hold, inside, NSRUN, needsRoot, nsrun, shell, skipReason, smallRoot, temporary, WAIT } from "./helpers.ts";
+
+const reason = skipReason("user namespaces of root", [needsRoot]);
+
+const firstId = (pid: number): number => Number(readFileSync(`/proc/${pid}/uid_map`, "utf8").trim().split(/\s+/)[1]);
+const owner = (path: string): string => `${statSync(path).uid}:${statSync(path).gid}`;
+
+/** A directory with files of root, of www-data (33) and of nobody in particular. */
+function volume(path: string): void {
+  mkdirSync(path);
+  for (const [name, id] of [
+    ["root", 0],
+    ["web", 33],
+    ["far", 99999],
+  ] as const) {
+    writeFileSync(`${path}/${name}`, "");
+    chownSync(`${path}/${name}`, id, id);
+  }
+}
+
+describe.skipIf(reason !== undefined)("who it is outside", () => {
+  test("a process of root inside belongs to the range outside; with --userns host to root", async () => {
+    await using held = await hold([], WAIT);
+    expect(statSync(`/proc/${held.pid}`).uid).toBe(firstId(held.pid));
+    expect(firstId(held.pid)).toBeGreaterThanOrEqual(100000);
+    await using control = await hold(["--userns", "host"], WAIT);
+    expect(statSync(`/proc/${control.pid}`).uid).toBe(0);
+  });
+  test("--userns FIRST:SIZE is taken as it is, and --user must be in it", async () => {
+    await using held = await hold(["--userns", "300000:1000"], WAIT);
+    expect(readFileSync(`/proc/${held.pid}/uid_map`, "utf8").trim().split(/\s+/)).toEqual(["0", "300000", "1000"]);
+    expect(await nsrun(["--userns", "300000:1000", "--user", "1000", "--", "true"])).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(/^nsrun: --user 1000: uid 1000 is not mapped \(mapped: 0-999\)\n$/),
+    });
+  });
+  test("a range granted in /etc/subuid or /etc/subgid is somebody else's", async () => {
+    using dir = temporary();
+    writeFileSync(dir.file("subuid"), "alice:100000:65536\n# bob:1\nbroken\n");
+    writeFileSync(dir.file("subgid"), "alice:165536:10\n");
+    const binds = ["subuid", "subgid"]
+      .map((name) => `touch /etc/${name}; mount --bind ${dir.file(name)} /etc/${name}`)
+      .join("; ");
+    const script = `${binds}; exec ${NSRUN.join(" ")} run -- cat /proc/self/uid_map`;
+    const { stdout, stderr } = await shell(["unshare", "-m", "-n", "sh", "-c", script]);
+    expect({ words: stdout.trim().split(/\s+/), stderr }).toEqual({ words: ["0", "231072", "65536"], stderr: "" });
+  });
+  test("a killed nsrun gives its range back", async () => {
+    const first = await hold([], WAIT);
+    const range = firstId(first.pid);
+    await first[Symbol.asyncDispose](); // kill -9
+    await using next = await hold([], WAIT);
+    expect(firstId(next.pid)).toBe(range);
+  });
+});
+
+describe.skipIf(reason !== undefined)("whose files it sees", () => {
+  test("a given root and a volume show the owners on disk, and what is made there has them on disk too", async () => {
+    using dir = temporary();
+    const root = await smallRoot(dir.file("root"));
+    volume(dir.file("vol"));
+    volume(`${root}/data`);
+    const list = "stat -c '%n %u:%g' /data/* /vol/*";
+    const seen = "/data/far 65534:65534\n/data/root 0:0\n/data/web 33:33\n/vol/far 65534:65534\n/vol/root 0:0\n/vol/web 33:33";
+    const options = ["--rootfs", root, "-v", `${dir.file("vol")}:/vol`];
+    expect(await inside(options, list)).toBe(seen);
+    expect(await inside([...options, "--rw"], `${list}; touch /made /vol/made`)).toBe(seen);
+    expect([owner(`${root}/made`), owner(dir.file("vol/made")), owner(`${root}/data/far`)]).toEqual([
+      "0:0",
+      "0:0",
+      "99999:99999",
+    ]);
+  });
+  test("an ordinary user inside writes as that user on disk", async () => {
+    using dir = temporary();
+    mkdirSync(dir.file("vol"), { mode: 0o777 });
+    chownSync(dir.file("vol"), 33, 33);
+    await inside(["--user", "33:33", "-v", `${dir.file("vol")}:/vol`], "touch /vol/made");
+    expect(owner(dir.file("vol/made"))).toBe("33:33");
+  });
+  test(":noidmap shows nobody, and root inside may do there what nobody may", async () => {
+    using dir = temporary();
+    volume(dir.file("vol"));
+    const options = ["-v", `${dir.file("vol")}:/vol:noidmap`];
+    expect(await inside(options, "stat -c %u:%g /vol/root; touch /vol/made 2>&1 || :")).toMatch(
+      /^65534:65534\n.*Permission denied$/,
+    );
+  });
+  test("what root inside cannot do to a file of an unmapped owner, it cannot do with set-id bits either", async () => {
+    using dir = temporary();
+    volume(dir.file("vol"));
+    const script = "chown 0 /vol/far 2>&1; chmod u+s /vol/far 2>&1; stat -c %a /vol/far";
+    expect(await inside(["-v", `${dir.file("vol")}:/vol`], script)).toMatch(
+      /not permitted\n.*(not permitted|Value too large).*\n644$/,
+    );
+  });
+});
+
+describe.skipIf(reason !== undefined)("where it cannot be", () => {
+  for (const [option, words] of [
+    ["foo", /^nsrun: --userns foo: expected auto, host or FIRST\[:SIZE\], decimal numbers\n$/],
+    ["-1", /^nsrun: --userns -1: expected/],
+    ["1000x", /^nsrun: --userns 1000x: expected/],
+    ["", /^nsrun: --userns : expected/],
+    ["4294967295", /beyond the last id/],
+    ["4294901760:65536", /beyond the last id/],
+    ["1000:0", /no ids/],
+  ] as const)
+    test(`--userns ${JSON.stringify(option)}: one line`, async () => {
+      const refused = { code: 125, stdout: "", stderr: expect.stringMatching(words) };
+      expect(await nsrun([`--userns=${option}`, "--", "true"])).toEqual(refused);
+    });
+  test("two words about the same namespace are one too many", async () => {
+    for (const more of [
+      ["--share", "user"],
+      ["--join", "user=1"],
+      ["--uid-map", "0:0:10"],
+    ]) {
+      const { code, stderr } = await nsrun(["--userns", "auto", ...more, "--", "true"]);
+      expect({ code, stderr }).toEqual({
+        code: 125,
+        stderr: expect.stringMatching(/^nsrun: the user namespace is given by .*\n$/),
+      });
+    }
+  });
+  test("a file system that cannot map owners is named with the option that does without, for a root and for a volume", async () => {
+    using dir = temporary();
+    await smallRoot(dir.file("lower"));
+    for (const name of ["up", "work", "merged"]) mkdirSync(dir.file(name));
+    const overlay = `mount -t overlay -o lowerdir=${dir.file("lower")},upperdir=${dir.file("up")},workdir=${dir.file("work")} o ${dir.file("merged")}`;
+    const run = (options: string) =>
+      shell([
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        `mount -t tmpfs t ${dir.file("up")}; umount ${dir.file("up")}; ${overlay}; exec ${NSRUN.join(" ")} run ${options} -- true`,
+      ]);
+    const root = await run(`--rootfs ${dir.file("merged")}`);
+    expect(root).toEqual({
+      code: 125,
+      stdout: "",
+      stderr: expect.stringMatching(/^nsrun: step .*map the owners of the lower layer: EINVAL.*\nhint: .*--userns host.*\n$/),
+    });
+    expect(await run(`--userns host --rootfs ${dir.file("merged")}`)).toMatchObject({ code: 0, stderr: "" });
+    expect((await run(`-v ${dir.file("merged")}:/x`)).stderr).toMatch(/map the owners of \/x: EINVAL.*\nhint: .*:noidmap.*\n$/);
+    expect(await run(`-v ${dir.file("merged")}:/x:noidmap`)).toMatchObject({ code: 0, stderr: "" });
+  });
+  for (const [call, errno, words] of [
+    ["mount_setattr", "EPERM", /^nsrun: step .*: EPERM/],
+    ["setxattr", "EOPNOTSUPP", /^nsrun: step .*attributes: EOPNOTSUPP.*\nhint: .*Linux 6\.6.*--userns host.*\n$/],
+    ["setresuid", "EPERM", /^nsrun: step .*become user 0: EPERM/],
+  ] as const)
+    test(`a ${call} that fails ends the start: the command never runs with less`, async () => {
+      using dir = temporary();
+      const trace = ["strace", "-f", "-o", "/dev/null", "-e", `inject=${call}:error=${errno}`];
+      const { code, stdout, stderr } = await shell([...trace, ...NSRUN, "run", "-v", `${dir.path}:/v`, "--", "touch", "/v/ran"]);
+      expect({ code, stdout, stderr }).toEqual({ code: 125, stdout: "", stderr: expect.stringMatching(words) });
+      expect(() => statSync(dir.file("ran"))).toThrow("ENOENT");
+    });
+});
