@@ -34,6 +34,11 @@ export const asRoot = test.skipIf(!isRoot);
 /** The namespaces that a container has of its own by default. */
 export const OWN: readonly Namespace[] = ["pid", "net", "mnt", "uts", "ipc", "cgroup", "user"];
 
+/** Options for a traced nsrun: a newuidmap under strace is not set-uid, so the own id alone. */
+export const TRACED: readonly string[] = isRoot
+  ? []
+  : ["--uid-map", `0:${process.getuid?.()}`, "--gid-map", `0:${process.getgid?.()}`];
+
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;

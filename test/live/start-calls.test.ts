@@ -1,6 +1,6 @@
 /** What strace sees of a start: Bun's descriptors stay its own, and nobody is woken for what does not matter. */
 import { describe, expect, test } from "bun:test";
-import { canRun, NSRUN, shell, skipReason, temporary, works } from "./helpers.ts";
+import { canRun, NSRUN, shell, skipReason, TRACED, temporary, works } from "./helpers.ts";
 
 const reason = skipReason("the calls of a start", [canRun, [works("strace", "-V"), "strace is not installed"]]);
 
@@ -8,7 +8,19 @@ const reason = skipReason("the calls of a start", [canRun, [works("strace", "-V"
 async function traced(calls: string, command: string): Promise<string[][]> {
   using dir = temporary();
   const log = dir.file("log");
-  const { code, stderr } = await shell(["strace", "-f", "-o", log, "-e", `trace=${calls}`, ...NSRUN, "run", "--", command]);
+  const { code, stderr } = await shell([
+    "strace",
+    "-f",
+    "-o",
+    log,
+    "-e",
+    `trace=${calls}`,
+    ...NSRUN,
+    "run",
+    ...TRACED,
+    "--",
+    command,
+  ]);
   if (code !== 0) throw new Error(stderr);
   const processes = new Map<string, string[]>();
   for (const line of (await Bun.file(log).text()).split("\n")) {

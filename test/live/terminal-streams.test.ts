@@ -1,7 +1,7 @@
 /** Which streams are the container's terminal, and what passes through it: -t, -i, pipes, files, ends of input. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { asRoot, canRun, isRoot, NSRUN, nsrun, shell, skipReason, snapshot, temporary, works } from "./helpers.ts";
+import { asRoot, canRun, isRoot, NSRUN, nsrun, shell, skipReason, snapshot, TRACED, temporary, works } from "./helpers.ts";
 import { Screen } from "./tmux.ts";
 
 const reason = skipReason("terminal streams", [canRun, [works("tmux", "-V"), "tmux is missing"]]);
@@ -107,9 +107,7 @@ describe.skipIf(reason !== undefined)("at a terminal", () => {
     const before = await snapshot();
     // a kernel without it, by strace: the container's sixth mount is devpts, or without root its thirteenth
     const inject = ["strace", "-f", "-o", "/dev/null", "-e", `inject=mount:error=ENODEV:when=${isRoot ? 6 : 13}`];
-    // a traced newuidmap is not set-uid: the own id alone
-    const own = isRoot ? [] : ["--uid-map", `0:${process.getuid!()}`, "--gid-map", `0:${process.getgid!()}`];
-    const { code, stdout, stderr } = await shell([...inject, ...NSRUN, "run", ...own, "-t", "--", "true"]);
+    const { code, stdout, stderr } = await shell([...inject, ...NSRUN, "run", ...TRACED, "-t", "--", "true"]);
     expect({ code, stdout }).toEqual({ code: 125, stdout: "" });
     expect(stderr).toMatch(/^nsrun: .*devpts.*ENODEV.*\n(hint: .*\n)?$/);
     expect(await snapshot()).toEqual(before);
