@@ -1,7 +1,8 @@
 /** `nsrun run` and bare `nsrun`: parse, start, pass signals on, give back the exit code. */
 import { start } from "../container/box.ts";
 import { findCaller } from "../container/caller.ts";
-import { UsageError } from "../errors.ts";
+import type { RunOptions } from "../container/options.ts";
+import { NsrunError, UsageError } from "../errors.ts";
 import { type CommandOptions, parseRun } from "./parse.ts";
 import { Signals, stopTimeout } from "./signals.ts";
 
@@ -19,6 +20,21 @@ function ttyMode({ tty, interactive }: CommandOptions): boolean | "auto" {
   return interactive ? false : "auto";
 }
 
+const HOST = "--userns host";
+
+/** Whether a start failed for what it would not have failed for without a user namespace; its hint says so. */
+const wantsHost = (error: unknown): boolean => error instanceof NsrunError && error.hint?.includes(HOST) === true;
+
+async function runOnce(command: readonly string[], options: RunOptions, signals: Signals): Promise<number> {
+  const running = await start(command, options);
+  signals.target(running);
+  try {
+    return (await running.result).code;
+  } finally {
+    await running.closed;
+  }
+}
+
 /** Returns the exit code. `bare`: started as `nsrun` without a command word. */
 export async function runCommand(argv: readonly string[], bare: boolean): Promise<number> {
   const { options, command, help } = parseRun(argv);
@@ -32,19 +48,16 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
   const defaults = bare ? bareDefaults(options, say) : {};
   const { interactive: _, stopTimeout: timeout, ...rest } = options;
   const signals = new Signals(stopTimeout(timeout)); // before the container starts, so that none is lost in between
-  const running = await start(command.length > 0 ? command : ["/bin/sh"], {
-    ...defaults,
-    ...rest,
-    stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit",
-    tty: ttyMode(options),
-    say,
-  });
-  signals.target(running);
+  const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
+  const whole: RunOptions = { ...defaults, ...rest, ...streams, tty: ttyMode(options), say };
+  const words = command.length > 0 ? command : ["/bin/sh"];
+  if (!bare || options.userns !== undefined) return runOnce(words, whole, signals);
   try {
-    return (await running.result).code;
-  } finally {
-    await running.closed;
+    return await runOnce(words, whole, signals);
+  } catch (error) {
+    // the article's container, which has none: `run` would be an error, this is said
+    if (!wantsHost(error)) throw error;
+    say(`no user namespace here, so root inside is root outside (${HOST}): ${(error as NsrunError).message}`);
+    return runOnce(words, { ...whole, userns: "host" }, signals);
   }
 }

@@ -30,8 +30,9 @@ export class Signals {
   }
 
   target(running: Running): void {
+    const first = this.#running === undefined;
     this.#running = running;
-    if (running.terminal) process.on("SIGTSTP", () => this.#suspend());
+    if (first && running.terminal) process.on("SIGTSTP", () => this.#suspend());
   }
 
   #on(signal: (typeof FORWARDED)[number]): void {

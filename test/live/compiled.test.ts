@@ -53,6 +53,13 @@ describe.skipIf(reason !== undefined)("in a bare root, read-only, without /tmp",
       stderr: expect.stringMatching(/clone the container: EPERM.*\nhint: .*chroot.*--userns host.*\n$/),
     });
     expect(await bare("run --userns host -- true", "", "", ":")).toEqual({ code: 0, stdout: "", stderr: "" });
+    // started bare it is the article's container, which has none, and says so in its first line
+    const said = await bare("</dev/null", "mkdir $R/dev; : >$R/dev/null", "", ":");
+    expect(said).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: expect.stringMatching(/^nsrun: no user namespace here, .*--userns host.*\n$/),
+    });
   });
   test("prints its help and its version", async () => {
     expect((await bare("--help")).stdout).toContain("Usage: nsrun");
