@@ -1,6 +1,6 @@
 /**
- * The parser of the one hot path, `nsrun [run] [OPTIONS] [--] [COMMAND…]`, from the option table. commander, which makes
- * the help and all other commands, costs 5 ms to load: as much again as an empty Bun program.
+ * The parser of the one hot path, `nsrun [run] [OPTIONS] [--] [COMMAND…]`, from the option table. commander, which parses
+ * for the other commands, costs 4 ms to load: as much again as an empty Bun program.
  */
 
 import type { RunOptions } from "../container/options.ts";
@@ -45,7 +45,7 @@ export function didYouMean(word: string, names: readonly string[]): string | und
 }
 
 function unknown(word: string): UsageError {
-  const near = didYouMean(word.replace(/^-+/, ""), [...byName.keys(), "no-init"]);
+  const near = didYouMean(word.replace(/^-+/, ""), [...byName.keys(), "no-init", "help", "version"]);
   return new UsageError(`unknown option ${word}`, { hint: near ? `did you mean --${near}?` : "see: nsrun run --help" });
 }
 
@@ -87,7 +87,7 @@ export function parseRun(words: readonly string[]): Parsed {
       argv = argv.with(at--, `-${inline}`); // -it is -i -t
       continue;
     }
-    const value = inline ?? argv[++at];
+    const value = inline ?? (option.optional ? "" : argv[++at]);
     if (value === undefined) throw new UsageError(`--${option.name} needs a value: ${option.value}`);
     if (option.many) fields[field] = [...((fields[field] as string[] | undefined) ?? []), value];
     else fields[field] = value;
