@@ -31,7 +31,7 @@ export interface Entry {
   readonly options?: readonly Option[];
   /** At least one. */
   readonly examples: readonly Example[];
-  /** Its words reach the action as they are; after the first operand none is nsrun's, as with run. */
+  /** Its words reach the action as they are. With options: after the first operand none is nsrun's, as with run. */
   readonly raw?: true;
   /** In no list: what other programs call. */
   readonly hidden?: true;
@@ -94,6 +94,7 @@ export const COMMANDS: readonly Entry[] = [
     about: "Prints what nsrun COMMAND --help prints; without COMMAND, the list of commands.",
     operands: [{ value: "COMMAND", help: "one of the list", optional: true, many: true }],
     examples: [["help run", "all options of run"]],
+    raw: true, // commander would take longer than the help itself
     load: async () => (await import("./help.ts")).help,
   },
   {
@@ -156,7 +157,7 @@ export const operandsText = (entry: Entry): string =>
 
 /** `nsrun run [OPTION…] [--] COMMAND [ARG…]` */
 export function usage(entry: Entry): string {
-  const end = entry.raw ? "[--]" : "";
+  const end = entry.raw && entry.options ? "[--]" : "";
   return ["nsrun", entry.name, entry.options?.length ? "[OPTION…]" : "", end, operandsText(entry)].filter(Boolean).join(" ");
 }
 

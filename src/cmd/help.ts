@@ -132,7 +132,8 @@ export function unknownCommand(words: readonly string[], otherwise?: string): Us
 }
 
 /** `nsrun help [COMMAND]` */
-export async function help(words: readonly string[]): Promise<number> {
+export async function help(given: readonly string[]): Promise<number> {
+  const words = given.filter((word) => word !== "--help" && word !== "-h");
   if (words.length === 0) return printHelp(undefined);
   const found = findCommand(words);
   if (!found || found.entry.hidden || found.length !== words.length) throw unknownCommand(words);
