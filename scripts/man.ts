@@ -25,7 +25,8 @@ const escaped = (text: string): string =>
     .replace(/^(?=[.'])/gm, "\\&");
 
 /** A request with one argument. */
-const request = (name: string, text: string): string => `.${name} "${escaped(text).replaceAll('"', "\\(dq").replaceAll("'", "\\(aq")}"`;
+const request = (name: string, text: string): string =>
+  `.${name} "${escaped(text).replaceAll('"', "\\(dq").replaceAll("'", "\\(aq")}"`;
 
 /** Sentences begin lines, and lines are short: man-pages(7). */
 const prose = (text: string): string =>

@@ -122,13 +122,10 @@ async function printHelp(entry: Entry | undefined): Promise<number> {
 }
 
 /** There is no such command. */
-export function unknownCommand(words: readonly string[], otherwise?: string): UsageError {
+export function unknownCommand(asked: string, otherwise = "see: nsrun help"): UsageError {
   const names = visible().map(({ name }) => name);
-  const word = words[0] ?? "";
-  const meant = didYouMean(words.slice(0, 2).join(" "), names) ?? didYouMean(word, names);
-  return new UsageError(`no such command: ${word}`, {
-    hint: meant ? `did you mean ${meant}?` : (otherwise ?? "see: nsrun help"),
-  });
+  const meant = names.find((name) => name.startsWith(`${asked} `)) ?? didYouMean(asked, names);
+  return new UsageError(`no such command: ${asked}`, { hint: meant ? `did you mean ${meant}?` : otherwise });
 }
 
 /** `nsrun help [COMMAND]` */
@@ -136,7 +133,7 @@ export async function help(given: readonly string[]): Promise<number> {
   const words = given.filter((word) => word !== "--help" && word !== "-h");
   if (words.length === 0) return printHelp(undefined);
   const found = findCommand(words);
-  if (!found || found.entry.hidden || found.length !== words.length) throw unknownCommand(words);
+  if (!found || found.entry.hidden || found.length !== words.length) throw unknownCommand(words.join(" "));
   return printHelp(found.entry);
 }
 

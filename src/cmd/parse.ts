@@ -25,14 +25,17 @@ export interface Parsed {
 const byName = new Map(RUN_OPTIONS.map((option) => [option.name, option]));
 const byShort = new Map(RUN_OPTIONS.filter((option) => option.short).map((option) => [option.short!, option]));
 
-/** Edit distance up to one swap or two changes is a slip of the keys. */
+/** How many letters to put in, leave out, change or swap with the next one: a slip of the keys is one, or two in a long word. */
 function distance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let k = 1; k <= b.length; k++) {
       next[k] = Math.min(row[k]! + 1, next[k - 1]! + 1, row[k - 1]! + (a[i - 1] === b[k - 1] ? 0 : 1));
+      if (a[i - 1] === b[k - 2] && a[i - 2] === b[k - 1]) next[k] = Math.min(next[k]!, (before[k - 2] ?? next[k]!) + 1);
     }
+    before = row;
     row = next;
   }
   return row[b.length]!;

@@ -10,8 +10,12 @@ function __nsrun_complete
         set -l fields (string split \t -- $line)
         set -l path (string sub -s (math (string length -- $fields[2]) + 1) -- $current)
         switch $fields[1]
-            case word part
+            case word
                 printf '%s\t%s\n' $fields[2] $fields[3]
+            case part
+                printf '%s\t%s\n' $fields[2] $fields[3]
+                # fish puts a blank after a lone candidate that does not end in = or : or the like
+                string match -qr '[=:]$' -- $fields[2]; or printf '%s,\t%s\n' $fields[2] $fields[3]
             case files
                 __fish_complete_path $path | string replace -r '^' -- $fields[2]
             case dirs

@@ -1,0 +1,99 @@
+/** What the completions offer, before any shell has a say. */
+import { describe, expect, test } from "bun:test";
+import { visible } from "../../src/cmd/commands.ts";
+import { candidates } from "../../src/cmd/complete.ts";
+import { RUN_OPTIONS } from "../../src/cmd/options.ts";
+import { shape, valueCandidates } from "../../src/cmd/values.ts";
+import { NAMESPACES } from "../../src/plan/spec.ts";
+
+/** `word`, `part…`, `<files>` with what stands before: a line for each candidate. */
+async function offered(...words: string[]): Promise<string[]> {
+  const found = await candidates(words);
+  return found.map(({ kind, text }) => (kind === "word" ? text : kind === "part" ? `${text}…` : `${text}<${kind}>`));
+}
+
+test.each<[string[], string[]]>([
+  [[""], visible().map(({ name }) => name)],
+  [["help", "r"], ["run"]],
+  [["nope", ""], []],
+  [["run", "--read"], ["--read-only"]],
+  [["run", "--read-only", "--read"], []],
+  [["run", "-v", "/a:/b", "--vol"], ["--volume"]],
+  [["run", "--no"], ["--no-init"]],
+  [["--vers"], ["--version"]],
+  [["--hostname", "x", "--vers"], []],
+  [
+    ["run", "--net", ""],
+    ["none", "host", "veth", "pasta", "ns:…"],
+  ],
+  [["--net", "v"], ["veth"]],
+  [["run", "--net=v"], ["--net=veth"]],
+  [["run", "--net", "ns:/x"], ["ns:<files>"]],
+  [["run", "--net", "host:/x"], []],
+  [["run", "--gateway", ""], ["none"]],
+  [
+    ["run", "--share", "pid,u"],
+    ["pid,uts…", "pid,user…"],
+  ],
+  [["run", "--share", "uts,u"], ["uts,user…"]],
+  [["run", "--share=p"], ["--share=pid…"]],
+  [["run", "--join", "n"], ["net=…"]],
+  [["run", "--join", "net="], ["net=<files>"]],
+  [["run", "--ulimit", "nof"], ["nofile=…"]],
+  [
+    ["run", "--propagation", "rs"],
+    ["rslave", "rshared"],
+  ],
+  [["run", "-v", "/a"], ["<files>"]],
+  [["run", "-v", "/a:/b"], []],
+  [["run", "-v", "/a:/b:noe"], ["/a:/b:noexec…"]],
+  [["run", "-v", "/a:/b:ro,noe"], ["/a:/b:ro,noexec…"]],
+  [["run", "--tmpfs", "/a:si"], ["/a:size=…"]],
+  [["run", "--mount", "ty"], ["type=…"]],
+  [["run", "--mount", "type=bind,src=/"], ["type=bind,src=<files>"]],
+  [["run", "--mount", "type=bind,src=/a,nos"], ["type=bind,src=/a,nosuid…"]],
+  [
+    ["run", "--rootfs", "h"],
+    ["<files>", "host"],
+  ],
+  [["run", "--hostname", ""], []],
+  [["run", "-it", "--us"], ["--user"]],
+  [["run", "-itu", ""], []],
+  [["run", ""], ["<commands>"]],
+  [["run", "ls", "--"], ["<files>"]],
+  [["run", "--", "--r"], ["<commands>"]],
+  [["run", "--net", "veth", "--", "ls", ""], ["<files>"]],
+  [["unpack", ""], ["<files>"]],
+  [["unpack", "a", ""], ["<dirs>"]],
+  [["unpack", "a", "b", ""], []],
+  [["unpack", "--"], ["--help"]],
+  [
+    ["completion", ""],
+    ["bash", "zsh", "fish"],
+  ],
+])("%p: %p", async (words, expected) => {
+  expect(await offered(...words)).toEqual(expected);
+});
+
+test("every option of the table is offered with its help", async () => {
+  const found = await candidates(["run", "--"]);
+  for (const { name, negative, help } of RUN_OPTIONS) {
+    expect(found).toContainEqual({ kind: "word", text: `--${negative ? "no-" : ""}${name}`, help });
+  }
+});
+
+describe("the value of an option is read as it is shown in the help", () => {
+  test("alternatives, fields, lists and what may be left out", () => {
+    const field = (name: string, sign = "", must = sign !== "", list = false) => ({ name, sign, must, list });
+    expect(shape("NS,…")).toEqual({ list: true, alternatives: [[field("NS")]] });
+    expect(shape("none|ns:PATH")).toEqual({ list: false, alternatives: [[field("none")], [field("ns", ":"), field("PATH")]] });
+    expect(shape("SRC:DST[:OPT,…]").alternatives).toEqual([
+      [field("SRC", ":"), field("DST", ":", false), field("OPT", "", false, true)],
+    ]);
+    expect(shape("[ADDR:]HOST:CONTAINER[/tcp|/udp]").alternatives).toHaveLength(1);
+  });
+  test("an option to come is completed by its value alone", async () => {
+    expect(await valueCandidates("plan", "text|json|sh", "j")).toEqual([{ kind: "word", text: "json" }]);
+    expect(await valueCandidates("unmask", "NS,…", "")).toHaveLength(NAMESPACES.length);
+  });
+});
