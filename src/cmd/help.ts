@@ -2,7 +2,6 @@
  * Help texts, from the tables alone: commander could write them too, but takes longer to load (4 ms) than an empty Bun
  * program to run. See docs/design/0014-help.md.
  */
-import { UsageError } from "../errors.ts";
 import {
   ABOUT,
   type Entry,
@@ -16,7 +15,6 @@ import {
   visible,
 } from "./commands.ts";
 import { HELP, type Option, VERSION } from "./options.ts";
-import { didYouMean, parseRun } from "./parse.ts";
 import { colours, print, screen } from "./print.ts";
 
 export interface Style {
@@ -121,30 +119,30 @@ async function printHelp(entry: Entry | undefined): Promise<number> {
   return 0;
 }
 
-/** There is no such command. */
-export function unknownCommand(asked: string, otherwise = "see: nsrun help"): UsageError {
-  const names = visible().map(({ name }) => name);
-  const meant = names.find((name) => name.startsWith(`${asked} `)) ?? didYouMean(asked, names);
-  return new UsageError(`no such command: ${asked}`, { hint: meant ? `did you mean ${meant}?` : otherwise });
-}
+const isHelp = (word: string | undefined): boolean => word === "--help" || word === "-h";
 
 /** `nsrun help [COMMAND]` */
 export async function help(given: readonly string[]): Promise<number> {
-  const words = given.filter((word) => word !== "--help" && word !== "-h");
+  const words = given.filter((word) => !isHelp(word));
   if (words.length === 0) return printHelp(undefined);
   const found = findCommand(words);
-  if (!found || found.entry.hidden || found.length !== words.length) throw unknownCommand(words.join(" "));
+  if (!found || found.entry.hidden || found.length !== words.length) {
+    throw (await import("./other.ts")).unknownCommand(words.join(" "));
+  }
   return printHelp(found.entry);
 }
 
 /** Whether a --help among `argv` is nsrun's rather than the container's; if so it is answered, and the exit code given. */
 export async function askedForHelp(argv: readonly string[]): Promise<number | undefined> {
-  const found = findCommand(argv);
-  if (argv[0]?.startsWith("-")) return parseRun(argv).help ? printHelp(undefined) : undefined;
-  if (!found || found.entry.hidden) return undefined;
+  const bare = argv[0]?.startsWith("-");
+  const found = bare ? { entry: undefined, length: 0 } : findCommand(argv);
+  if (!found || found.entry?.hidden) return undefined;
   const words = argv.slice(found.length);
-  if (found.entry.raw) return parseRun(words).help ? printHelp(found.entry) : undefined;
+  if (isHelp(words[0])) return printHelp(found.entry);
+  if (bare || found.entry?.name === "run") {
+    const { parseRun } = await import("./parse.ts");
+    return parseRun(words).help ? printHelp(found.entry) : undefined;
+  }
   const end = words.indexOf("--");
-  const ours = end < 0 ? words : words.slice(0, end);
-  return ours.includes("--help") || ours.includes("-h") ? printHelp(found.entry) : undefined;
+  return words.slice(0, end < 0 ? undefined : end).some(isHelp) ? printHelp(found.entry) : undefined;
 }

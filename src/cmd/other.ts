@@ -1,9 +1,15 @@
 /** Every command but `run`: found in the table, its words parsed by commander, which is made from the table as well. */
 import { UsageError } from "../errors.ts";
-import { type Entry, findCommand, optionText, usage } from "./commands.ts";
-import { unknownCommand } from "./help.ts";
+import { type Entry, findCommand, optionText, usage, visible } from "./commands.ts";
 import type { Option } from "./options.ts";
 import { didYouMean } from "./parse.ts";
+
+/** There is no such command. */
+export function unknownCommand(asked: string, otherwise = "see: nsrun help"): UsageError {
+  const names = visible().map(({ name }) => name);
+  const meant = names.find((name) => name.startsWith(`${asked} `)) ?? didYouMean(asked, names);
+  return new UsageError(`no such command: ${asked}`, { hint: meant ? `did you mean ${meant}?` : otherwise });
+}
 
 interface Words {
   readonly operands: readonly string[];

@@ -1,6 +1,6 @@
 /** What the command line writes: results to stdout, everything else to stderr. No process.stdout: making one costs 6 ms. */
 import { NsrunError } from "../errors.ts";
-import { bytes, sys } from "../ffi/syscall.ts";
+import { columns } from "../ffi/window.ts";
 
 /** A reader that has gone, as `head` does when it has seen enough, is no error. */
 const gone = (error: unknown): boolean => (error as { code?: string }).code === "EPIPE";
@@ -20,9 +20,6 @@ export async function warn(lines: readonly string[]): Promise<void> {
   await Bun.write(Bun.stderr, `${lines.join("\n")}\n`).catch(() => {});
 }
 
-/** asm-generic/ioctls.h */
-const TIOCGWINSZ = 0x5413;
-
 export interface Screen {
   /** Columns of the terminal that stdout is; 80 for what is no terminal, or a terminal that does not know (0). */
   readonly width: number;
@@ -32,12 +29,8 @@ export interface Screen {
 
 /** What stdout can show. */
 export function screen(env: Readonly<Record<string, string | undefined>> = process.env): Screen {
-  const size = bytes(8); // struct winsize: rows, columns, and two more
-  const terminal = sys("ioctl", 1, TIOCGWINSZ, size) === 0;
-  return {
-    width: new Uint16Array(size.buffer)[1] || 80,
-    colour: terminal && !env.NO_COLOR && env.TERM !== "dumb",
-  };
+  const width = columns(1);
+  return { width: width || 80, colour: width !== undefined && !env.NO_COLOR && env.TERM !== "dumb" };
 }
 
 /** picocolors, told what {@link screen} has found: left alone it would ask process.stdout (6 ms), or believe $CI. */
