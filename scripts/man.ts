@@ -1,17 +1,8 @@
 /** `bun scripts/man.ts >nsrun.1`: the man page in man(7)'s macros, from the tables of the help. `bun run build` makes dist/nsrun.1. */
 import pkg from "../package.json" with { type: "json" };
-import {
-  ABOUT,
-  ENVIRONMENT,
-  type Entry,
-  EXAMPLES,
-  EXIT_CODES,
-  type Example,
-  optionsOf,
-  optionText,
-  usage,
-  visible,
-} from "../src/cmd/commands.ts";
+import { ABOUT, ENVIRONMENT, EXAMPLES, EXIT_CODES } from "../src/cmd/about.ts";
+import { visible } from "../src/cmd/commands.ts";
+import { type Entry, type Example, optionsOf, optionText, usage } from "../src/cmd/entry.ts";
 import { wrap } from "../src/cmd/help.ts";
 import { HELP, type Option, VERSION } from "../src/cmd/options.ts";
 

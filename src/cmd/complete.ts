@@ -1,6 +1,7 @@
 /** `nsrun __complete WORD…`: what could stand in the last word's place, from the tables. The scripts in completion/ ask. */
-import { type Entry, findCommand, optionsOf, visible } from "./commands.ts";
-import { HELP, type Option, VERSION } from "./options.ts";
+import { findCommand, visible } from "./commands.ts";
+import { type Entry, optionsOf } from "./entry.ts";
+import { HELP, longOption, type Option, VERSION } from "./options.ts";
 import { print } from "./print.ts";
 import { type Candidate, valueCandidates } from "./values.ts";
 
@@ -17,11 +18,13 @@ interface State {
   readonly ended: boolean;
 }
 
-const spelled = ({ name, negative }: Option): string => `--${negative ? "no-" : ""}${name}`;
+/** How it may be written: with or without no-, or both. */
+const spellings = (option: Option): readonly string[] =>
+  option.negative === "too" ? [`--${option.name}`, `--no-${option.name}`] : [longOption(option)];
 
 function optionOf(options: readonly Option[], word: string): Option | undefined {
   const name = word.split("=", 1)[0];
-  if (word.startsWith("--")) return options.find((option) => spelled(option) === name || `--${option.name}` === name);
+  if (word.startsWith("--")) return options.find((option) => spellings(option).includes(name!) || `--${option.name}` === name);
   const first = options.find(({ short }) => short === word[1]);
   // -it is -i -t
   if (first && first.value === undefined && word.length > 2) return optionOf(options, `-${word.slice(2)}`);
@@ -30,7 +33,7 @@ function optionOf(options: readonly Option[], word: string): Option | undefined 
 
 /** The option whose value is the next word. */
 const wantsWord = (option: Option | undefined, word: string): boolean =>
-  option?.value !== undefined && !option.optional && (word.startsWith("--") ? !word.includes("=") : option.short === word.at(-1));
+  option?.value !== undefined && (word.startsWith("--") ? !word.includes("=") : option.short === word.at(-1));
 
 function read(entry: Entry, options: readonly Option[], words: readonly string[]): State {
   const given = new Set<Option>();
@@ -58,8 +61,8 @@ function optionCandidates({ options, given }: State, text: string): Candidate[] 
   const open = options.filter((option) => !given.has(option));
   const short = text === "-" ? open.filter((option) => option.short).map((option) => word(`-${option.short}`, option.help)) : [];
   const long = open.flatMap((option) => [
-    word(spelled(option), option.help),
-    ...(option.optional ? [{ kind: "part", text: `${spelled(option)}=`, help: option.help } as const] : []),
+    ...spellings(option).map((name) => word(name, option.help)),
+    ...(option.choices ? [{ kind: "part", text: `${longOption(option)}=`, help: option.help } as const] : []),
   ]);
   return [...short, ...long].filter((candidate) => candidate.text.startsWith(text));
 }
@@ -72,14 +75,17 @@ function operandCandidates({ entry, operands }: State, text: string): Promise<Ca
   return operand ? valueCandidates(entry.name, operand.value, text) : [];
 }
 
-async function inCommand(state: State, text: string): Promise<Candidate[]> {
+/** `options` are all that may be given, `before` the words of the command before `text`. */
+export async function candidatesIn(entry: Entry, options: readonly Option[], before: readonly string[], text: string) {
+  const state = read(entry, options, before);
   if (state.pending) return valueCandidates(state.pending.name, state.pending.value!, text);
   if (state.ended || !text.startsWith("-")) return operandCandidates(state, text);
   const at = text.indexOf("=");
   const option = at < 0 ? undefined : optionOf(state.options, text);
-  if (!option?.value) return optionCandidates(state, text);
+  const value = option?.value ?? option?.choices?.join("|");
+  if (!option || !value) return optionCandidates(state, text);
   const start = text.slice(0, at + 1);
-  const found = await valueCandidates(option.name, option.value, text.slice(start.length));
+  const found = await valueCandidates(option.name, value, text.slice(start.length));
   return found.map((candidate) => ({ ...candidate, text: start + candidate.text }));
 }
 
@@ -99,12 +105,12 @@ export async function candidates(words: readonly string[]): Promise<Candidate[]>
   const found = findCommand(before);
   if (found?.entry.name === "help") return commandCandidates(before.slice(1), text);
   if (found && !found.entry.hidden) {
-    return inCommand(read(found.entry, optionsOf(found.entry), before.slice(found.length)), text);
+    return candidatesIn(found.entry, optionsOf(found.entry), before.slice(found.length), text);
   }
   const dashed = (before[0] ?? text).startsWith("-");
   if (!dashed) return commandCandidates(before, text);
   const run = findCommand(["run"])!.entry;
-  return inCommand(read(run, [...(run.options ?? []), HELP, ...(before.length === 0 ? [VERSION] : [])], before), text);
+  return candidatesIn(run, [...(run.options ?? []), HELP, ...(before.length === 0 ? [VERSION] : [])], before, text);
 }
 
 /** One candidate a line: its kind, its text, its help, with tabs between. */

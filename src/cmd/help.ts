@@ -2,18 +2,9 @@
  * Help texts, from the tables alone: commander could write them too, but takes longer to load (4 ms) than an empty Bun
  * program to run. See docs/design/0014-help.md.
  */
-import {
-  ABOUT,
-  type Entry,
-  EXAMPLES,
-  EXIT_CODES,
-  type Example,
-  findCommand,
-  optionsOf,
-  optionText,
-  usage,
-  visible,
-} from "./commands.ts";
+import { ABOUT, EXAMPLES, EXIT_CODES } from "./about.ts";
+import { findCommand, visible } from "./commands.ts";
+import { type Entry, type Example, optionsOf, optionText, usage } from "./entry.ts";
 import { HELP, type Option, VERSION } from "./options.ts";
 import { colours, print, screen } from "./print.ts";
 

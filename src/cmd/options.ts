@@ -8,12 +8,12 @@ export interface Option {
    * something: values.ts says which can be completed, by this very text.
    */
   readonly value?: string;
-  /** `--name` alone is fine too: the value only comes as `--name=VALUE`. */
-  readonly optional?: true;
+  /** A switch that may have one of these values, as `--NAME=VALUE` only; without one it is the first. */
+  readonly choices?: readonly string[];
   /** May be given more than once. */
   readonly many?: true;
-  /** `--no-NAME` as well, or only. */
-  readonly negative?: true;
+  /** `--no-NAME` is what the help shows; "too": both are understood, and NAME is shown. */
+  readonly negative?: true | "too";
   /** The value is a comma-separated list. */
   readonly list?: true;
   readonly help: string;
@@ -128,6 +128,9 @@ export const RUN_OPTIONS: readonly Option[] = [
   },
   { group: proc, name: "init", negative: true, help: "the command itself is pid 1; nsrun's init does not reap for it" },
 ];
+
+/** As it is written: the name, or its negation where that is the one to be shown. */
+export const longOption = ({ name, negative }: Option): string => `--${negative === true ? "no-" : ""}${name}`;
 
 /** Those of every command, and of none. */
 export const HELP: Option = { group: "Other", name: "help", short: "h", help: "this text" };

@@ -1,7 +1,8 @@
 /** Every command but `run`: found in the table, its words parsed by commander, which is made from the table as well. */
 import { UsageError } from "../errors.ts";
-import { type Entry, findCommand, optionText, usage, visible } from "./commands.ts";
-import type { Option } from "./options.ts";
+import { findCommand, visible } from "./commands.ts";
+import { type Entry, usage } from "./entry.ts";
+import { longOption } from "./options.ts";
 import { didYouMean } from "./parse.ts";
 
 /** There is no such command. */
@@ -24,6 +25,15 @@ function usageError(message: string, entry: Entry): UsageError {
   return new UsageError(text, { hint: meant ? `did you mean --${meant}?` : `usage: ${usage(entry)}` });
 }
 
+/** commander would take the word behind `--plan` for its value. */
+function withChoices(entry: Entry, words: readonly string[]): string[] {
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  return words.map((word, i) => {
+    const choices = i < end ? entry.options?.find((option) => longOption(option) === word)?.choices : undefined;
+    return choices ? `${word}=${choices[0]}` : word;
+  });
+}
+
 /** Options may stand before, between and after the operands; `--` ends them. Throws UsageError. */
 export async function parseWords(entry: Entry, words: readonly string[]): Promise<Words> {
   const { Argument, Command, CommanderError, Option: CommanderOption } = await import("commander");
@@ -33,17 +43,16 @@ export async function parseWords(entry: Entry, words: readonly string[]): Promis
     const name = `${value}${many ? "..." : ""}`;
     command.addArgument(new Argument(optional ? `[${name}]` : `<${name}>`));
   }
-  const flags = (option: Option): string =>
-    option.value === undefined || option.optional
-      ? optionText(option)
-      : optionText(option).replace(` ${option.value}`, " <value>");
   const append = (value: string, all: string[] | undefined): string[] => [...(all ?? []), value];
   for (const option of entry.options ?? []) {
-    const made = new CommanderOption(flags(option), option.help);
-    command.addOption(option.many ? made.argParser(append) : made);
+    const { short, value, choices, many, help } = option;
+    const flags = `${short ? `-${short}, ` : ""}${longOption(option)}${value || choices ? " <value>" : ""}`;
+    const made = new CommanderOption(flags, help);
+    if (choices) made.choices(choices);
+    command.addOption(many ? made.argParser(append) : made);
   }
   try {
-    command.parse([...words], { from: "user" });
+    command.parse(withChoices(entry, words), { from: "user" });
   } catch (error) {
     throw error instanceof CommanderError ? usageError(error.message, entry) : error;
   }

@@ -5,7 +5,7 @@
 
 import type { RunOptions } from "../container/options.ts";
 import { UsageError } from "../errors.ts";
-import { fieldOf, type Option, RUN_OPTIONS } from "./options.ts";
+import { fieldOf, HELP, type Option, RUN_OPTIONS, VERSION } from "./options.ts";
 
 /** The library's options, and those of the command line alone. */
 export interface CommandOptions extends Omit<RunOptions, "tty"> {
@@ -23,19 +23,17 @@ export interface Parsed {
 }
 
 const byName = new Map(RUN_OPTIONS.map((option) => [option.name, option]));
+const names = [...RUN_OPTIONS, HELP, VERSION].flatMap(({ name, negative }) => (negative ? [name, `no-${name}`] : [name]));
 const byShort = new Map(RUN_OPTIONS.filter((option) => option.short).map((option) => [option.short!, option]));
 
-/** How many letters to put in, leave out, change or swap with the next one: a slip of the keys is one, or two in a long word. */
+/** Edit distance up to one swap or two changes is a slip of the keys. */
 function distance(a: string, b: string): number {
-  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let k = 1; k <= b.length; k++) {
       next[k] = Math.min(row[k]! + 1, next[k - 1]! + 1, row[k - 1]! + (a[i - 1] === b[k - 1] ? 0 : 1));
-      if (a[i - 1] === b[k - 2] && a[i - 2] === b[k - 1]) next[k] = Math.min(next[k]!, (before[k - 2] ?? next[k]!) + 1);
     }
-    before = row;
     row = next;
   }
   return row[b.length]!;
@@ -48,7 +46,7 @@ export function didYouMean(word: string, names: readonly string[]): string | und
 }
 
 function unknown(word: string): UsageError {
-  const near = didYouMean(word.replace(/^-+/, ""), [...byName.keys(), "no-init", "help", "version"]);
+  const near = didYouMean(word.replace(/^-+/, ""), names);
   return new UsageError(`unknown option ${word}`, { hint: near ? `did you mean --${near}?` : "see: nsrun run --help" });
 }
 
@@ -62,7 +60,7 @@ function find(word: string): { option: Option; inline: string | undefined; negat
   const at = word.indexOf("=");
   const name = at < 0 ? word.slice(2) : word.slice(2, at);
   const inline = at < 0 ? undefined : word.slice(at + 1);
-  const negated = name.startsWith("no-") && byName.get(name.slice(3))?.negative === true;
+  const negated = name.startsWith("no-") && byName.get(name.slice(3))?.negative !== undefined;
   const option = byName.get(negated ? name.slice(3) : name);
   if (!option) throw unknown(at < 0 ? word : word.slice(0, at));
   return { option, inline, negated };
@@ -90,7 +88,7 @@ export function parseRun(words: readonly string[]): Parsed {
       argv = argv.with(at--, `-${inline}`); // -it is -i -t
       continue;
     }
-    const value = inline ?? (option.optional ? "" : argv[++at]);
+    const value = inline ?? argv[++at];
     if (value === undefined) throw new UsageError(`--${option.name} needs a value: ${option.value}`);
     if (option.many) fields[field] = [...((fields[field] as string[] | undefined) ?? []), value];
     else fields[field] = value;

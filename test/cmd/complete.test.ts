@@ -1,8 +1,10 @@
 /** What the completions offer, before any shell has a say. */
 import { describe, expect, test } from "bun:test";
-import { visible } from "../../src/cmd/commands.ts";
-import { candidates } from "../../src/cmd/complete.ts";
-import { RUN_OPTIONS } from "../../src/cmd/options.ts";
+import { findCommand, visible } from "../../src/cmd/commands.ts";
+import { candidates, candidatesIn } from "../../src/cmd/complete.ts";
+import { type Entry, optionText } from "../../src/cmd/entry.ts";
+import { longOption, type Option, RUN_OPTIONS } from "../../src/cmd/options.ts";
+import { parseWords } from "../../src/cmd/other.ts";
 import { shape, valueCandidates } from "../../src/cmd/values.ts";
 import { NAMESPACES } from "../../src/plan/spec.ts";
 
@@ -77,9 +79,33 @@ test.each<[string[], string[]]>([
 
 test("every option of the table is offered with its help", async () => {
   const found = await candidates(["run", "--"]);
-  for (const { name, negative, help } of RUN_OPTIONS) {
-    expect(found).toContainEqual({ kind: "word", text: `--${negative ? "no-" : ""}${name}`, help });
+  for (const option of RUN_OPTIONS) expect(found).toContainEqual({ kind: "word", text: longOption(option), help: option.help });
+});
+
+test("choices come behind =, a negation beside its option, shorts after a lone dash", async () => {
+  const options: Option[] = [
+    { group: "x", name: "plan", short: "p", choices: ["text", "json"], help: "" },
+    { group: "x", name: "new-keyring", negative: "too", help: "" },
+  ];
+  const entry: Entry = { ...findCommand(["unpack"])!.entry, options };
+  const texts = async (before: string[], text: string) =>
+    (await candidatesIn(entry, options, before, text)).map((one) => one.text);
+  expect(await texts([], "-")).toEqual(["-p", "--plan", "--plan=", "--new-keyring", "--no-new-keyring"]);
+  expect(await texts(["--plan=text"], "--p")).toEqual([]);
+  expect(await texts([], "--plan=")).toEqual(["--plan=text", "--plan=json"]);
+  expect(await texts(["--no-new-keyring"], "--n")).toEqual([]);
+  expect(await texts(["--plan"], "a")).toEqual([""]); // the archive: a choice is no word of its own
+  expect(optionText(options[0]!)).toBe("-p, --plan[=text|json]");
+  for (const [words, plan] of [
+    [["--plan"], "text"],
+    [["--plan=json"], "json"],
+  ] as const) {
+    expect(await parseWords(entry, [...words, "a", "b"])).toEqual({
+      operands: ["a", "b"],
+      options: { plan, newKeyring: undefined },
+    });
   }
+  await expect(parseWords(entry, ["a", "b", "--plan=xml"])).rejects.toThrow("argument xml is invalid");
 });
 
 describe("the value of an option is read as it is shown in the help", () => {

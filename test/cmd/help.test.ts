@@ -1,6 +1,8 @@
 /** The help, and the table of commands it is made of. */
 import { describe, expect, test } from "bun:test";
-import { COMMANDS, type Entry, EXAMPLES, findCommand, optionsOf, optionText, visible } from "../../src/cmd/commands.ts";
+import { EXAMPLES } from "../../src/cmd/about.ts";
+import { COMMANDS, findCommand, visible } from "../../src/cmd/commands.ts";
+import { type Entry, optionsOf, optionText } from "../../src/cmd/entry.ts";
 import { helpText } from "../../src/cmd/help.ts";
 import { VERSION } from "../../src/cmd/options.ts";
 import { otherCommand, parseWords } from "../../src/cmd/other.ts";
@@ -68,11 +70,11 @@ test("no line is wider than what can be read, on the widest terminal", () => {
 test.each([
   [["unpak"], "no such command: unpak", "did you mean unpack?"],
   [["ps", "aux"], "no such command: ps", "to run a program: nsrun run -- ps aux"],
-  [["help", "rnu"], "no such command: rnu", "did you mean run?"],
+  [["help", "rn"], "no such command: rn", "did you mean run?"],
   [["help", "__complete"], "no such command: __complete", "see: nsrun help"],
   [["help", "run", "x"], "no such command: run x", "see: nsrun help"],
   [["unpack", "a"], "missing required argument DIR", "usage: nsrun unpack TAR DIR"],
-  [["unpack", "--hlep", "a", "b"], "unknown option --hlep", "did you mean --help?"],
+  [["unpack", "--hep", "a", "b"], "unknown option --hep", "did you mean --help?"],
   [["completion", "tcsh"], "completion tcsh: unknown shell (known: bash zsh fish)", undefined],
 ])("%p is refused: %s", async (argv, message, hint) => {
   const error = (await otherCommand(argv).catch((caught: unknown) => caught)) as UsageError;

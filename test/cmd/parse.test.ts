@@ -46,8 +46,6 @@ test("a slip of the keys gets the name that was meant", () => {
   const names = RUN_OPTIONS.map((option) => option.name);
   expect(didYouMean("rotfs", names)).toBe("rootfs");
   expect(didYouMean("hostnmae", names)).toBe("hostname");
-  expect(didYouMean("nmae", names)).toBe("name");
-  expect(didYouMean("ubsybox", names)).toBe("busybox");
   expect(didYouMean("xyzzy", names)).toBeUndefined();
   expect(didYouMean("of", names)).toBeUndefined();
 });
