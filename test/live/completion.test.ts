@@ -51,6 +51,18 @@ const CASES: readonly (readonly [string, string])[] = [
   ["nsrun run -- mkfif", "nsrun run -- mkfifo @"],
   ["nsrun run cat /pro", "nsrun run cat /proc/@"],
   ["nsrun unpack arch", "nsrun unpack archive.tar @"],
+  ["nsrun unpack archive.tar my", "nsrun unpack archive.tar my\\ root/@"],
+  ["nsrun run --rootfs ~/my", "nsrun run --rootfs ~/my\\ root/@"],
+  ["nsrun unpack archive.tar ~/my", "nsrun unpack archive.tar ~/my\\ root/@"],
+  ["nsrun run --mount type=bind,src=my", "nsrun run --mount type=bind,src=my\\ root/@"],
+  ["nsrun run -v $PWD/my", "nsrun run -v $PWD/my\\ root/@"],
+  ["nsrun run --rootfs 'my root' --net pa", "nsrun run --rootfs 'my root' --net pasta @"],
+  ["nsrun run -v my\\ root:/x:nosu", "nsrun run -v my\\ root:/x:nosuid@"],
+  ["nsrun run -e HOM", "nsrun run -e HOME @"],
+  ["echo a | nsrun run --net pa", "echo a | nsrun run --net pasta @"],
+  ["A=1 nsrun run --net pa", "A=1 nsrun run --net pasta @"],
+  ["~/.bin/nsrun run --net pa", "~/.bin/nsrun run --net pasta @"],
+  [".bin/nsrun run --net pa", ".bin/nsrun run --net pasta @"],
 ];
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");

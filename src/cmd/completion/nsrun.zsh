@@ -3,23 +3,30 @@
 
 # Asks nsrun itself for what can stand at the cursor: a line for each, kind, text and help with tabs between.
 _nsrun() {
-  local program=${(Q)words[1]} line kind text help before files=
-  local -a whole parts whole_shown parts_shown fields
+  local program=${(Q)words[1]} current=$QIPREFIX$PREFIX line head text shown before files
+  local -a whole parts whole_shown parts_shown fields list
   program=${program/#\~/$HOME}
-  for line in "${(@f)$("$program" __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}"; do
+  current=${(Q)current}
+  current=${current#[\"\']} # a quote that is still open
+  head=${current%${current##*[=:,]}}
+  for line in "${(@f)$("$program" __complete "${(@Q)words[2,CURRENT-1]}" "$current" 2>/dev/null)}"; do
     fields=("${(@ps:\t:)line}")
-    kind=$fields[1] text=$fields[2] help=${fields[3]:+"$fields[2]  -- $fields[3]"}
-    case $kind in
-      word) whole+=("$text") whole_shown+=("${help:-$text}") ;;
-      part) parts+=("$text") parts_shown+=("${help:-$text}") ;;
-      files|dirs|commands) files=$kind before=$text ;;
+    text=${fields[2]#$head} shown=${text}${fields[3]:+  -- $fields[3]}
+    [[ -n $fields[3] ]] && list=(-l)
+    case $fields[1] in
+      word) whole+=("$text") whole_shown+=("$shown") ;;
+      part) parts+=("$text") parts_shown+=("$shown") ;;
+      files|dirs|commands) files=$fields[1] before=$fields[2] ;;
     esac
   done
-  local -a list
-  [[ -n $help ]] && list=(-l)
+  # what stands before the value stays as it was typed, quotes and all
+  if (( $#whole + $#parts )); then
+    [[ -n $head ]] && compset -P '*[=:,]'
+  elif [[ -n $before ]]; then
+    compset -P "${(b)before}"
+  fi
   (( $#whole )) && compadd $list -d whole_shown -a whole
   (( $#parts )) && compadd $list -S '' -d parts_shown -a parts
-  [[ -n $before ]] && compset -P "${(b)before}"
   case $files in
     files) _files ;;
     dirs) _files -/ ;;
