@@ -4,7 +4,7 @@ import { ABOUT, ENVIRONMENT, EXAMPLES, EXIT_CODES } from "../src/cmd/about.ts";
 import { visible } from "../src/cmd/commands.ts";
 import { type Entry, type Example, optionsOf, optionText, usage } from "../src/cmd/entry.ts";
 import { wrap } from "../src/cmd/help.ts";
-import { HELP, type Option, VERSION } from "../src/cmd/options.ts";
+import { HELP, type Option, PROGRAM_OPTIONS } from "../src/cmd/options.ts";
 
 /** Text for roff: hyphens that can be typed, an ellipsis that every device has, no line that begins as a request. */
 const escaped = (text: string): string =>
@@ -78,7 +78,7 @@ export function manPage(version: string, date: string): string {
     ".SH DESCRIPTION",
     prose(ABOUT),
     ".SH OPTIONS",
-    ...options([HELP, VERSION]),
+    ...options(PROGRAM_OPTIONS),
     ".SH COMMANDS",
     ...visible().flatMap(command),
     ".SH EXIT STATUS",

@@ -77,10 +77,10 @@ export const COMMANDS: readonly Entry[] = [
 export const visible = (): readonly Entry[] => COMMANDS.filter((entry) => !entry.hidden);
 
 /** The command that `words` begin with, and how many of them are its name. */
-export function findCommand(words: readonly string[]): { entry: Entry; length: number } | undefined {
-  for (const length of [2, 1]) {
-    const entry = COMMANDS.find(({ name }) => name === words.slice(0, length).join(" "));
-    if (entry) return { entry, length: entry.name.split(" ").length };
-  }
-  return undefined;
+export function findCommand(words: readonly string[], commands = COMMANDS): { entry: Entry; length: number } | undefined {
+  const [first = "", second = ""] = words;
+  const two = commands.find(({ name }) => name === `${first} ${second}`);
+  if (two) return { entry: two, length: 2 };
+  const one = commands.find(({ name, alone }) => name === first || (alone && name.startsWith(`${first} `)));
+  return one && { entry: one, length: 1 };
 }

@@ -1,7 +1,7 @@
 /** `nsrun __complete WORD…`: what could stand in the last word's place, from the tables. The scripts in completion/ ask. */
 import { findCommand, visible } from "./commands.ts";
 import { type Entry, optionsOf } from "./entry.ts";
-import { HELP, longOption, type Option, VERSION } from "./options.ts";
+import { HELP, longOption, type Option, PROGRAM_OPTIONS } from "./options.ts";
 import { print } from "./print.ts";
 import { type Candidate, valueCandidates } from "./values.ts";
 
@@ -90,27 +90,33 @@ export async function candidatesIn(entry: Entry, options: readonly Option[], bef
 }
 
 /** Names of commands that go on from `before`, a word each. */
-function commandCandidates(before: readonly string[], text: string): Candidate[] {
+export function commandCandidates(before: readonly string[], text: string, commands = visible()): Candidate[] {
   const start = before.map((name) => `${name} `).join("");
-  const entries = visible().filter(({ name }) => name.startsWith(start + text));
+  const entries = commands.filter(({ name }) => name.startsWith(start + text));
   const next = (name: string): string => name.slice(start.length).split(" ", 1)[0]!;
   const first = entries.filter(({ name }, i) => entries.findIndex((other) => next(other.name) === next(name)) === i);
   return first.map(({ name, summary }) => word(next(name), summary));
 }
 
+/** `--errors=json` before the command's name changes nothing of what follows. */
+export const isLeading = (word: string, options = PROGRAM_OPTIONS): boolean =>
+  options.some((option) => option.leading && longOption(option) === word.split("=", 1)[0]);
+
 /** What can stand for the last of `words`, those before it given. */
 export async function candidates(words: readonly string[]): Promise<Candidate[]> {
-  const before = words.slice(0, -1);
   const text = words.at(-1) ?? "";
+  let before = words.slice(0, -1);
+  while (before[0] !== undefined && isLeading(before[0])) before = before.slice(1);
   const found = findCommand(before);
   if (found?.entry.name === "help") return commandCandidates(before.slice(1), text);
+  const second = before.length === 1 ? commandCandidates(before, text) : [];
+  if (second.length > 0) return second;
   if (found && !found.entry.hidden) {
     return candidatesIn(found.entry, optionsOf(found.entry), before.slice(found.length), text);
   }
-  const dashed = (before[0] ?? text).startsWith("-");
-  if (!dashed) return commandCandidates(before, text);
+  if (!(before[0] ?? text).startsWith("-")) return commandCandidates(before, text);
   const run = findCommand(["run"])!.entry;
-  return candidatesIn(run, [...(run.options ?? []), HELP, ...(before.length === 0 ? [VERSION] : [])], before, text);
+  return candidatesIn(run, [...(run.options ?? []), ...(before.length === 0 ? PROGRAM_OPTIONS : [HELP])], before, text);
 }
 
 /** One candidate a line: its kind, its text, its help, with tabs between. */

@@ -20,6 +20,8 @@ export type Action = (operands: readonly string[], options: Readonly<Record<stri
 export interface Entry {
   /** One word, or two for a command of a command: `seccomp dump`. */
   readonly name: string;
+  /** It is meant by the first of its two words alone as well. */
+  readonly alone?: true;
   /** A line of the list of commands: lower case, no full stop. */
   readonly summary: string;
   /** Sentences. */

@@ -5,7 +5,7 @@
 import { ABOUT, EXAMPLES, EXIT_CODES } from "./about.ts";
 import { findCommand, visible } from "./commands.ts";
 import { type Entry, type Example, optionsOf, optionText, usage } from "./entry.ts";
-import { HELP, type Option, VERSION } from "./options.ts";
+import { type Option, PROGRAM_OPTIONS } from "./options.ts";
 import { colours, print, screen } from "./print.ts";
 
 export interface Style {
@@ -89,7 +89,7 @@ function programHelp(style: Style): string[] {
     "",
     ...wrap(ABOUT, style.width),
     ...section("Commands", table(commands, style), style),
-    ...optionSections([HELP, VERSION], style),
+    ...optionSections(PROGRAM_OPTIONS, style),
     ...section("Examples", exampleLines(EXAMPLES, style), style),
     ...section("Exit code", table(EXIT_CODES, style), style),
   ];

@@ -136,5 +136,8 @@ export const longOption = ({ name, negative }: Option): string => `--${negative 
 export const HELP: Option = { group: "Other", name: "help", short: "h", help: "this text" };
 export const VERSION: Option = { group: "Other", name: "version", short: "V", help: "version of nsrun, Bun and the kernel" };
 
+/** Options of nsrun itself; those with `leading` stand before the command's name, the others instead of it. */
+export const PROGRAM_OPTIONS: readonly (Option & { readonly leading?: true })[] = [HELP, VERSION];
+
 /** `read-only` → `readOnly` */
 export const fieldOf = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());

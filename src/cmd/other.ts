@@ -1,9 +1,9 @@
 /** Every command but `run`: found in the table, its words parsed by commander, which is made from the table as well. */
 import { UsageError } from "../errors.ts";
+import { didYouMean } from "../near.ts";
 import { findCommand, visible } from "./commands.ts";
 import { type Entry, usage } from "./entry.ts";
 import { longOption } from "./options.ts";
-import { didYouMean } from "./parse.ts";
 
 /** There is no such command. */
 export function unknownCommand(asked: string, otherwise = "see: nsrun help"): UsageError {

@@ -1,9 +1,9 @@
 /** What the completions offer, before any shell has a say. */
 import { describe, expect, test } from "bun:test";
 import { findCommand, visible } from "../../src/cmd/commands.ts";
-import { candidates, candidatesIn } from "../../src/cmd/complete.ts";
+import { candidates, candidatesIn, commandCandidates, isLeading } from "../../src/cmd/complete.ts";
 import { type Entry, optionText } from "../../src/cmd/entry.ts";
-import { longOption, type Option, RUN_OPTIONS } from "../../src/cmd/options.ts";
+import { longOption, type Option, RUN_OPTIONS, VERSION } from "../../src/cmd/options.ts";
 import { parseWords } from "../../src/cmd/other.ts";
 import { shape, valueCandidates } from "../../src/cmd/values.ts";
 import { NAMESPACES } from "../../src/plan/spec.ts";
@@ -106,6 +106,38 @@ test("choices come behind =, a negation beside its option, shorts after a lone d
     });
   }
   await expect(parseWords(entry, ["a", "b", "--plan=xml"])).rejects.toThrow("argument xml is invalid");
+});
+
+test("a command may have a name of two words, and be meant by the first alone", () => {
+  const [entry] = visible();
+  const commands: Entry[] = [
+    { ...entry!, name: "cache list", alone: true },
+    { ...entry!, name: "cache prune" },
+    { ...entry!, name: "seccomp dump" },
+  ];
+  const named = (...words: string[]) => {
+    const found = findCommand(words, commands);
+    return found && [found.entry.name, found.length];
+  };
+  expect(named("cache")).toEqual(["cache list", 1]);
+  expect(named("cache", "--json")).toEqual(["cache list", 1]);
+  expect(named("cache", "prune", "x")).toEqual(["cache prune", 2]);
+  expect(named("seccomp")).toBeUndefined();
+  expect(named("seccomp", "dump")).toEqual(["seccomp dump", 2]);
+  const offer = (before: string[], text: string) => commandCandidates(before, text, commands).map((one) => one.text);
+  expect(offer([], "")).toEqual(["cache", "seccomp"]);
+  expect(offer(["cache"], "")).toEqual(["list", "prune"]);
+  expect(offer(["cache"], "p")).toEqual(["prune"]);
+});
+
+test("what stands before the command's name is told from what stands instead of it", () => {
+  const options = [VERSION, { group: "x", name: "errors", choices: ["json"], help: "", leading: true }] as const;
+  expect(["--errors=json", "--errors", "--version", "run"].map((word) => isLeading(word, options))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
 });
 
 describe("the value of an option is read as it is shown in the help", () => {
