@@ -15,13 +15,13 @@ async function offered(...words: string[]): Promise<string[]> {
 }
 
 test.each<[string[], string[]]>([
-  [[""], visible().map(({ name }) => name)],
+  [[""], [...new Set(visible().map(({ name }) => name.split(" ")[0]!))]],
   [["help", "r"], ["run"]],
   [["nope", ""], []],
   [["run", "--read"], ["--read-only"]],
   [["run", "--read-only", "--read"], []],
   [["run", "-v", "/a:/b", "--vol"], ["--volume"]],
-  [["run", "--no"], ["--no-init"]],
+  [["run", "--no-in"], ["--no-init"]],
   [["--vers"], ["--version"]],
   [["--hostname", "x", "--vers"], []],
   [
@@ -59,7 +59,7 @@ test.each<[string[], string[]]>([
     ["<files>", "host"],
   ],
   [["run", "--hostname", ""], []],
-  [["run", "-it", "--us"], ["--user"]],
+  [["run", "-it", "--hostn"], ["--hostname"]],
   [["run", "-itu", ""], []],
   [["run", ""], ["<commands>"]],
   [["run", "ls", "--"], ["<files>"]],
