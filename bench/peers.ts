@@ -61,6 +61,18 @@ export function ordinaryUser(root: string): Peer[] {
   ];
 }
 
+/** What only prints. */
+export function helps(): Peer[] {
+  const nsrun = (...args: string[]): Peer => ({ name: `nsrun ${args.join(" ")}`, argv: [NSRUN, ...args] });
+  return [
+    { name: "empty Bun program", argv: [EMPTY] },
+    nsrun("--help"),
+    nsrun("help", "run"),
+    nsrun("--version"),
+    nsrun("__complete", "run", "--net", ""),
+  ];
+}
+
 export const TERMINAL_MB = 20;
 
 /** Lines of 79 letters, copied from a file by a command whose terminal is a new one. */

@@ -1,7 +1,7 @@
 /** `bun run bench [RUNS]`: nsrun beside its peers and beside C. A table, and bench/out/results.json. Needs root. */
 import { cpus, loadavg, release } from "node:os";
 import { busyboxRoot } from "../src/rootfs/busybox.ts";
-import { inProcess, rootless, terminal, vethPair, wholeProcesses } from "./sections.ts";
+import { help, inProcess, rootless, terminal, vethPair, wholeProcesses } from "./sections.ts";
 import { OUT } from "./server.ts";
 import { render, type Section } from "./table.ts";
 import { build, firstLine } from "./tools.ts";
@@ -33,6 +33,7 @@ async function main(runs: number): Promise<void> {
     () => inProcess(dir, runs),
     () => vethPair(runs),
     () => terminal(runs),
+    () => help(runs),
   ];
   const sections: Section[] = [];
   for (const part of parts) {

@@ -1,5 +1,5 @@
 /** The three parts of the bench, each a round-robin over its servers. */
-import { open, ordinaryUser, type Peer, peers, TERMINAL_MB, terminals } from "./peers.ts";
+import { helps, open, ordinaryUser, type Peer, peers, TERMINAL_MB, terminals } from "./peers.ts";
 import { interleave, OUT, type Sample, Server } from "./server.ts";
 import { figure, type Row, ratio, type Section } from "./table.ts";
 
@@ -51,6 +51,14 @@ export async function terminal(runs: number): Promise<Section> {
   const rows = await inTurns(terminals(), runs);
   const ratios = ratio(rows, "nsrun run -t", "script", { most: 2 });
   return { title: `cat of ${TERMINAL_MB} MB through a terminal`, rows, ratios };
+}
+
+export async function help(runs: number): Promise<Section> {
+  const rows = await inTurns(helps(), runs);
+  const ratios = rows.flatMap(({ name }) =>
+    name.startsWith("nsrun") ? ratio(rows, name, "empty Bun program", { most: 1.5 }) : [],
+  );
+  return { title: "Help", rows, ratios };
 }
 
 export async function inProcess(root: string, runs: number): Promise<Section> {

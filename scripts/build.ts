@@ -1,9 +1,11 @@
 /**
- * `bun run build`: dist/nsrun, one executable file with Bun, nsrun and (where one is found) a static busybox in it.
+ * `bun run build`: dist/nsrun, one executable file with Bun, nsrun and (where one is found) a static busybox in it, and its
+ * man page dist/nsrun.1.
  * Options: --target=bun-linux-arm64 with --runtime=FILE for another architecture; --no-busybox.
  */
 import { mkdirSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { builtPage } from "./man.ts";
 
 const { values } = parseArgs({
   options: {
@@ -68,4 +70,5 @@ const result = await Bun.build({
 });
 for (const log of result.logs) console.error(log);
 if (!result.success) process.exit(1);
+await Bun.write("dist/nsrun.1", builtPage());
 console.log(`${values.outfile}: ${Math.round(statSync(values.outfile).size / 1e6)} MB`);

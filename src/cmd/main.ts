@@ -1,25 +1,26 @@
 #!/usr/bin/env bun
 /** The command line. The only folder that prints or exits; loads nothing but what the given command needs. */
 import { errorLines, NsrunError } from "../errors.ts";
-import { runCommand } from "./run.ts";
 
-/** `run` (and no command word at all) is the hot path; everything else goes through commander. */
+/** `run` (and no command word at all) is the hot path; everything else goes through the table of commands. */
 async function dispatch(argv: readonly string[]): Promise<number> {
   const first = argv[0];
-  if (first === "run") return runCommand(argv.slice(1), false);
-  if (first === undefined || (first.startsWith("-") && !["-h", "--help", "-V", "--version"].includes(first))) {
-    return runCommand(argv, true);
+  if (first === "-V" || first === "--version") return (await import("./version.ts")).version();
+  if (argv.includes("--help") || argv.includes("-h")) {
+    const code = await (await import("./help.ts")).askedForHelp(argv);
+    if (code !== undefined) return code;
   }
-  const { otherCommand } = await import("./other.ts");
-  return otherCommand(argv);
+  const bare = first === undefined || first.startsWith("-");
+  if (bare || first === "run") return (await import("./run.ts")).runCommand(bare ? argv : argv.slice(1), bare);
+  return (await import("./other.ts")).otherCommand(argv);
 }
 
 async function main(): Promise<number> {
   try {
     return await dispatch(process.argv.slice(2));
   } catch (error) {
-    const lines = errorLines(error, process.env.NSRUN_DEBUG === "1");
-    process.stderr.write(`${lines.join("\n")}\n`);
+    const { warn } = await import("./print.ts");
+    await warn(errorLines(error, process.env.NSRUN_DEBUG === "1"));
     return error instanceof NsrunError ? error.exitCode : 125;
   }
 }

@@ -1,14 +1,19 @@
-/** The options of `nsrun run`: one table from which the parser, the help and the completion are made. */
+/** The options of `nsrun run`: one table from which the parser, the help, the completions and the man page are made. */
 export interface Option {
   /** Long name; the field of the options is the same in camelCase. */
   readonly name: string;
   readonly short?: string;
-  /** What follows the option; without it the option is a switch. */
+  /**
+   * What follows the option; without it the option is a switch. Words in lower case are meant literally, others stand for
+   * something: values.ts says which can be completed, by this very text.
+   */
   readonly value?: string;
+  /** A switch that may have one of these values, as `--NAME=VALUE` only; without one it is the first. */
+  readonly choices?: readonly string[];
   /** May be given more than once. */
   readonly many?: true;
-  /** `--no-NAME` as well, or only. */
-  readonly negative?: true;
+  /** `--no-NAME` is what the help shows; "too": both are understood, and NAME is shown. */
+  readonly negative?: true | "too";
   /** The value is a comma-separated list. */
   readonly list?: true;
   readonly help: string;
@@ -62,7 +67,13 @@ export const RUN_OPTIONS: readonly Option[] = [
     help: "bind a file or directory (ro rro nosuid nodev noexec bind noidmap, propagation)",
   },
   { group: mnt, name: "tmpfs", value: "PATH[:OPT,…]", many: true, help: "an empty tmpfs (size=, mode=, …)" },
-  { group: mnt, name: "mount", value: "KEY=VALUE,…", many: true, help: "type=bind|tmpfs|…,src=…,dst=…, and mount(8)'s options" },
+  {
+    group: mnt,
+    name: "mount",
+    value: "KEY[=VALUE],…",
+    many: true,
+    help: "type=bind|tmpfs|…,src=…,dst=…, and mount(8)'s options",
+  },
   {
     group: mnt,
     name: "propagation",
@@ -123,6 +134,16 @@ export const RUN_OPTIONS: readonly Option[] = [
   },
   { group: proc, name: "init", negative: true, help: "the command itself is pid 1; nsrun's init does not reap for it" },
 ];
+
+/** As it is written: the name, or its negation where that is the one to be shown. */
+export const longOption = ({ name, negative }: Option): string => `--${negative === true ? "no-" : ""}${name}`;
+
+/** Those of every command, and of none. */
+export const HELP: Option = { group: "Other", name: "help", short: "h", help: "this text" };
+export const VERSION: Option = { group: "Other", name: "version", short: "V", help: "version of nsrun, Bun and the kernel" };
+
+/** Options of nsrun itself; those with `leading` stand before the command's name, the others instead of it. */
+export const PROGRAM_OPTIONS: readonly (Option & { readonly leading?: true })[] = [HELP, VERSION];
 
 /** `read-only` → `readOnly` */
 export const fieldOf = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());

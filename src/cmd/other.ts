@@ -1,57 +1,70 @@
-/** The commands that are not `run`, through commander. */
-import { release } from "node:os";
-import { type Command, CommanderError } from "commander";
-import pkg from "../../package.json" with { type: "json" };
+/** Every command but `run`: found in the table, its words parsed by commander, which is made from the table as well. */
 import { UsageError } from "../errors.ts";
-import { program } from "./help.ts";
-import { didYouMean } from "./parse.ts";
+import { didYouMean } from "../near.ts";
+import { findCommand, visible } from "./commands.ts";
+import { type Entry, usage } from "./entry.ts";
+import { longOption } from "./options.ts";
 
-function unpackCommand(top: Command): void {
-  top
-    .command("unpack")
-    .summary("unpack a root file system archive safely")
-    .description(
-      "Unpacks TAR (.tar, .gz, .xz, .zst, .bz2) below DIR. No entry can land outside DIR; device nodes and owners only as root.",
-    )
-    .argument("<TAR>")
-    .argument("<DIR>")
-    .action(async (tar: string, dir: string) => {
-      const { unpackFile } = await import("../rootfs/archive.ts");
-      const report = await unpackFile(tar, dir);
-      const left = Object.entries(report.skipped).filter(([, count]) => count > 0);
-      const without = left.length > 0 ? `; left out: ${left.map(([what, count]) => `${count} ${what}`).join(", ")}` : "";
-      process.stderr.write(`nsrun: ${report.entries} entries${without}\n`);
-    });
+/** There is no such command. */
+export function unknownCommand(asked: string, otherwise = "see: nsrun help"): UsageError {
+  const names = visible().map(({ name }) => name);
+  const meant = names.find((name) => name.startsWith(`${asked} `)) ?? didYouMean(asked, names);
+  return new UsageError(`no such command: ${asked}`, { hint: meant ? `did you mean ${meant}?` : otherwise });
 }
 
-/** Runs what argv says; throws UsageError for what commander does not know. */
-export async function otherCommand(argv: readonly string[]): Promise<number> {
-  const top = program().version(`nsrun ${pkg.version} (bun ${Bun.version}, linux ${release()})`);
-  unpackCommand(top);
-  for (const command of [top, ...top.commands]) command.exitOverride().configureOutput({ writeErr: () => {} });
-  top.helpCommand("help [command]", "help for a command");
-  const names = top.commands.map((command) => command.name());
-  const asked = argv[0] === "help" ? argv[1] : undefined;
-  if (asked !== undefined && !names.includes(asked)) {
-    const meant = didYouMean(asked, names);
-    throw new UsageError(`no such command: ${asked}`, meant ? { hint: `did you mean ${meant}?` } : {});
+interface Words {
+  readonly operands: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** commander says `error: unknown option '--jsno'`. */
+function usageError(message: string, entry: Entry): UsageError {
+  const text = message.replace(/^error: /, "").replace(/'/g, "");
+  const word = /^unknown option --?([^=]*)/.exec(text)?.[1];
+  const meant = word && didYouMean(word, ["help", ...(entry.options ?? []).map(({ name }) => name)]);
+  return new UsageError(text, { hint: meant ? `did you mean --${meant}?` : `usage: ${usage(entry)}` });
+}
+
+/** commander would take the word behind `--plan` for its value. */
+function withChoices(entry: Entry, words: readonly string[]): string[] {
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  return words.map((word, i) => {
+    const choices = i < end ? entry.options?.find((option) => longOption(option) === word)?.choices : undefined;
+    return choices ? `${word}=${choices[0]}` : word;
+  });
+}
+
+/** Options may stand before, between and after the operands; `--` ends them. Throws UsageError. */
+export async function parseWords(entry: Entry, words: readonly string[]): Promise<Words> {
+  const { Argument, Command, CommanderError, Option: CommanderOption } = await import("commander");
+  const command = new Command(entry.name).exitOverride().helpOption(false).allowExcessArguments(false);
+  command.configureOutput({ writeErr: () => {} }).showSuggestionAfterError(false);
+  for (const { value, optional, many } of entry.operands ?? []) {
+    const name = `${value}${many ? "..." : ""}`;
+    command.addArgument(new Argument(optional ? `[${name}]` : `<${name}>`));
+  }
+  const append = (value: string, all: string[] | undefined): string[] => [...(all ?? []), value];
+  for (const option of entry.options ?? []) {
+    const { short, value, choices, many, help } = option;
+    const flags = `${short ? `-${short}, ` : ""}${longOption(option)}${value || choices ? " <value>" : ""}`;
+    const made = new CommanderOption(flags, help);
+    if (choices) made.choices(choices);
+    command.addOption(many ? made.argParser(append) : made);
   }
   try {
-    await top.parseAsync(argv, { from: "user" });
-    return 0;
+    command.parse(withChoices(entry, words), { from: "user" });
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return 0;
-    if (error.code === "commander.help") {
-      process.stdout.write(top.helpInformation());
-      return 0;
-    }
-    const word = argv[0] ?? "";
-    const near = error.code === "commander.unknownCommand" ? didYouMean(word, names) : undefined;
-    const hint = near ? `did you mean ${near}?` : `to run a program: nsrun run -- ${argv.join(" ")}`;
-    throw new UsageError(
-      error.message.replace(/^error: | \(Did you mean.*$/g, ""),
-      error.code === "commander.unknownCommand" ? { hint } : {},
-    );
+    throw error instanceof CommanderError ? usageError(error.message, entry) : error;
   }
+  return { operands: command.args, options: command.opts() };
+}
+
+/** Runs what argv says. Throws UsageError for what is not in the table. */
+export async function otherCommand(argv: readonly string[]): Promise<number> {
+  const found = findCommand(argv);
+  if (!found) throw unknownCommand(argv[0] ?? "", `to run a program: nsrun run -- ${argv.join(" ")}`);
+  const { entry, length } = found;
+  const words = argv.slice(length);
+  const { operands, options } = entry.raw ? { operands: words, options: {} } : await parseWords(entry, words);
+  return (await entry.load())(operands, options);
 }

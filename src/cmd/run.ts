@@ -37,10 +37,10 @@ async function runOnce(command: readonly string[], options: RunOptions, signals:
 
 /** Returns the exit code. `bare`: started as `nsrun` without a command word. */
 export async function runCommand(argv: readonly string[], bare: boolean): Promise<number> {
-  const { options, command, help } = parseRun(argv);
-  if (help) {
-    const { printHelp } = await import("./help.ts");
-    return printHelp(bare ? undefined : "run");
+  const { options, command, help: asked } = parseRun(argv);
+  if (asked) {
+    const { help } = await import("./help.ts");
+    return help(bare ? [] : ["run"]);
   }
   if (!bare && command.length === 0)
     throw new UsageError("no command given", { hint: "nsrun run [OPTIONS] [--] COMMAND; a shell: nsrun run sh" });

@@ -7,7 +7,7 @@ import type { Mount, Propagation } from "../plan/spec.ts";
 import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
 
-const PROPAGATIONS = ["private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"];
+export const PROPAGATIONS = ["private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"];
 
 export function propagation(text: string, option: string, besides: readonly string[] = []): Propagation {
   if (!PROPAGATIONS.includes(text))
@@ -31,7 +31,7 @@ const FLAGS: Readonly<Record<string, readonly [number, number]>> = {
 /** Words that take an earlier one back. */
 const OPPOSITE: Readonly<Record<string, string>> = { rw: "ro", suid: "nosuid", dev: "nodev", exec: "noexec" };
 
-const BIND_WORDS = [...Object.keys(FLAGS), ...Object.keys(OPPOSITE), "idmap", "noidmap"];
+export const BIND_WORDS = [...Object.keys(FLAGS), ...Object.keys(OPPOSITE), "idmap", "noidmap"];
 
 /** `flags` of a bind (0) or of mount(2) (1), with `word` put to them; undefined when it is no flag. */
 function withFlag(flags: number, word: string, kind: 0 | 1): number | undefined {

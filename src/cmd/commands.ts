@@ -1,0 +1,86 @@
+/**
+ * Every command, as data: parser (other.ts), help (help.ts), completions (complete.ts) and man page (scripts/man.ts) are made
+ * from this table and from options.ts. A new command is one entry here and one file with its action.
+ */
+import type { Entry } from "./entry.ts";
+import { RUN_OPTIONS } from "./options.ts";
+
+export const COMMANDS: readonly Entry[] = [
+  {
+    name: "run",
+    summary: "run a command in a new container",
+    about:
+      "Runs COMMAND in new namespaces with a root of its own, and exits with its exit code. Nothing after the first word that is no option is parsed: it is COMMAND's.",
+    operands: [
+      { value: "COMMAND", help: "looked up in the container's PATH" },
+      { value: "ARG", help: "its arguments", optional: true, many: true },
+    ],
+    options: RUN_OPTIONS,
+    examples: [
+      ["run -- ps", "one command in a fresh busybox root"],
+      ["run --rootfs rootfs.tar.gz -- ls -l /dev", "a root from an archive, unpacked once, never modified"],
+      ["run --rootfs host -- make test", "the host's programs, all changes thrown away (root)"],
+      ["run --net veth -- ping -c1 10.0.0.1", "a veth pair with free addresses (root)"],
+      ["run --net pasta -p 8080:80 -- sh", "the host's network without root, and a port into the container"],
+      ['run -v "$PWD:/src:ro" --cwd /src -- ls', "a directory of the host"],
+    ],
+    raw: true,
+    load: async () => {
+      const { runCommand } = await import("./run.ts");
+      return (words) => runCommand(words, false);
+    },
+  },
+  {
+    name: "unpack",
+    summary: "unpack a root file system archive safely",
+    about:
+      "Unpacks TAR (.tar, .gz, .xz, .zst, .bz2) below DIR. No entry can land outside DIR; device nodes and owners only as root.",
+    operands: [
+      { value: "TAR", help: "the archive" },
+      { value: "DIR", help: "an existing directory, or one to be made" },
+    ],
+    examples: [["unpack rootfs.tar.xz rootfs", "then: nsrun run --rootfs rootfs -- sh"]],
+    load: async () => (await import("./unpack.ts")).unpack,
+  },
+  {
+    name: "completion",
+    summary: "completions for a shell",
+    about: "Prints a script that teaches the shell to complete nsrun's commands, options and their values.",
+    operands: [{ value: "bash|zsh|fish", help: "the shell" }],
+    examples: [
+      ["completion bash >/etc/bash_completion.d/nsrun", "for all users; for one shell: source <(nsrun completion bash)"],
+      ["completion zsh >/usr/local/share/zsh/site-functions/_nsrun", "for one shell: source <(nsrun completion zsh)"],
+      ["completion fish >~/.config/fish/completions/nsrun.fish", "for one shell: nsrun completion fish | source"],
+    ],
+    load: async () => (await import("./completion.ts")).completion,
+  },
+  {
+    name: "help",
+    summary: "help for a command",
+    about: "Prints what nsrun COMMAND --help prints; without COMMAND, the list of commands.",
+    operands: [{ value: "COMMAND", help: "one of the list", optional: true, many: true }],
+    examples: [["help run", "all options of run"]],
+    raw: true, // commander would take longer than the help itself
+    load: async () => (await import("./help.ts")).help,
+  },
+  {
+    name: "__complete",
+    summary: "candidates for the last word",
+    about: "Prints what could stand in the last WORD's place: the scripts of completion ask it.",
+    examples: [["__complete run --net ''", "none, host, …"]],
+    raw: true,
+    hidden: true,
+    load: async () => (await import("./complete.ts")).complete,
+  },
+];
+
+export const visible = (): readonly Entry[] => COMMANDS.filter((entry) => !entry.hidden);
+
+/** The command that `words` begin with, and how many of them are its name. */
+export function findCommand(words: readonly string[], commands = COMMANDS): { entry: Entry; length: number } | undefined {
+  const [first = "", second = ""] = words;
+  const two = commands.find(({ name }) => name === `${first} ${second}`);
+  if (two) return { entry: two, length: 2 };
+  const one = commands.find(({ name, alone }) => name === first || (alone && name.startsWith(`${first} `)));
+  return one && { entry: one, length: 1 };
+}
