@@ -14,7 +14,7 @@ const DEFAULT_TIMEOUT = 10;
 /** Milliseconds of `--stop-timeout SECONDS`; 0 is at once. Throws UsageError. */
 export function stopTimeout(text: string | undefined): number {
   const seconds = text === undefined ? DEFAULT_TIMEOUT : Number(text);
-  if (text?.trim() === "" || !(seconds >= 0 && seconds <= 1e6))
+  if ((text !== undefined && !/^[0-9]+([.][0-9]+)?$/.test(text)) || seconds > 1e6)
     throw new UsageError(`--stop-timeout ${text}: expected seconds, 0 or more`);
   return seconds * 1000;
 }

@@ -5,6 +5,8 @@ import { bytes, failed, must, sys } from "../ffi/syscall.ts";
 import type { StdioUse } from "../plan/spec.ts";
 import type { Stdio } from "./options.ts";
 
+const F_SETFD = 2;
+
 /** pipe2(2) with both ends close-on-exec: read, write. */
 function pipe(): [number, number] {
   const pair = bytes(8);
@@ -53,7 +55,11 @@ export class Streams {
   }
 
   #open(fd: number, use: Stdio): StdioUse {
-    if (use === "inherit") return use;
+    if (use === "inherit") {
+      // where the caller had closed one, Bun has put /dev/null, close-on-exec: the command gets it too, not a hole
+      sys("fcntl", fd, F_SETFD, 0);
+      return use;
+    }
     if (typeof use === "number") {
       if (!Number.isInteger(use) || use < 0) throw new UsageError(`not a descriptor: ${use}`);
       return use;

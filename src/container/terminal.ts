@@ -19,12 +19,15 @@ function termios(fd: number): Uint8Array<ArrayBuffer> | undefined {
   return sys("ioctl", fd, TCGETS, modes) === 0 ? modes.slice(0, TERMIOS) : undefined;
 }
 
-/** cfmakeraw(3): nothing is edited, echoed, translated or made a signal here; the container's terminal does all that. */
-function raw(saved: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+/**
+ * cfmakeraw(3): nothing is edited, echoed, translated or made a signal here; the container's terminal does all that.
+ * `shared`: others of the pipeline write to it as well (`nsrun run … | less`), and their line ends need OPOST.
+ */
+function raw(saved: Uint8Array<ArrayBuffer>, shared: boolean): Uint8Array<ArrayBuffer> {
   const modes = saved.slice();
   const flags = new Uint32Array(modes.buffer, 0, 4);
   flags[0]! &= ~0o2753; // IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
-  flags[1]! &= ~0o1; // OPOST
+  if (!shared) flags[1]! &= ~0o1; // OPOST
   flags[2] = (flags[2]! & ~0o460) | 0o60; // CSIZE PARENB, CS8
   flags[3]! &= ~0o100113; // ECHO ECHONL ICANON ISIG IEXTEN
   modes[17 + 6] = 1; // VMIN
@@ -63,7 +66,8 @@ export class Terminal implements Disposable {
     const size = bytes(8);
     new Uint16Array(size.buffer).set([24, 80]);
     [out, 0, 1, 2].some((fd) => sys("ioctl", fd, TIOCGWINSZ, size) === 0);
-    this.spec = { termios: saved ?? outputModes(modes[out]), size, input, caller: saved && { raw: raw(saved), saved } };
+    const termios = saved && carried.includes(1) ? saved : outputModes(modes[out]);
+    this.spec = { termios, size, input, caller: saved && { raw: raw(saved, !modes[1]), saved } };
     this.#pair = socketPair();
     this.#in = forStage(input ? 0 : out, modes[input ? 0 : out] !== undefined);
     this.#out = forStage(out, modes[out] !== undefined);
@@ -116,7 +120,7 @@ export class Terminal implements Disposable {
   }
 }
 
-/** Only output goes to the caller's terminal, which stays as it is: its own OPOST makes the line ends, not two of them. */
+/** The caller's terminal keeps its OPOST, which makes the line ends: not two of them. */
 function outputModes(modes: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> | undefined {
   if (!modes) return undefined;
   const own = modes.slice();

@@ -36,6 +36,16 @@ describe.skipIf(reason !== undefined)("-t without a terminal", () => {
       stderr: "",
     });
   });
+  test("a stream that is closed is /dev/null inside, with and without a terminal", async () => {
+    const where = (fd: number) => `${RUN} -- sh -c 'x=$(readlink /proc/$$/fd/${fd}); echo $x >&${fd === 1 ? 2 : 1}'`;
+    for (const [fd, closed] of ["<&-", ">&-", "2>&-"].entries()) {
+      const { stdout, stderr } = await shell(["sh", "-c", `${where(fd)} ${closed}`]);
+      expect({ closed, where: stdout + stderr }).toEqual({ closed, where: "/dev/null\n" });
+    }
+    for (const closed of [">&-", "2>&-"])
+      expect((await shell(["sh", "-c", `${RUN} -- sh -c 'echo x && echo y >&2' ${closed}`])).code).toBe(0);
+    expect((await script(`${where(2)} 2>&-`)).stdout).toContain("/dev/null\r\n");
+  });
   test("a reader of the output that goes away ends the command", async () => {
     const { stdout } = await shell(["bash", "-c", `${RUN} -t -- yes | head -n1; echo \${PIPESTATUS[0]}`]);
     expect(stdout).toBe("y\r\n129\n"); // SIGHUP, as when a line is cut
@@ -87,6 +97,17 @@ describe.skipIf(reason !== undefined)("at a terminal", () => {
     );
     for (const flags of ["-it", "-t", "-i -t", "--tty --interactive"])
       expect((await script(`${RUN} ${flags} -- tty`)).stdout).toContain("/dev/pts/0\r\n");
+  });
+  test("in a pipeline the other programs' lines keep their line ends", async () => {
+    // nsrun is in raw mode meanwhile: without OPOST the second line begins below the end of the first
+    await using screen = await Screen.open();
+    for (const flags of ["", "-t"]) {
+      await screen.clear();
+      await screen.type(`${RUN} ${flags} -- sh -c 'echo one; echo two; read x; echo three >&2' | tr o O`);
+      await screen.shows(/^One\ntwO$/m);
+      await screen.keys("Enter");
+      await screen.shows(/^three$/m);
+    }
   });
   test("the exit code is the command's", async () => {
     expect((await script(`${RUN} -- sh -c 'exit 9'`)).code).toBe(9);
