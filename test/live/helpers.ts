@@ -29,8 +29,21 @@ export function skipReason(what: string, needs: readonly (readonly [boolean, str
 export const needsRoot = [isRoot, "not root"] as const;
 /** As root, or in a user namespace: the suite runs as both (test/run.sh). */
 export const canRun = [isRoot || works("unshare", "-Ur", "true"), "neither root nor user namespaces"] as const;
-/** A test of what only real root can do. */
-export const asRoot = test.skipIf(!isRoot);
+/** A test of what only real root can do, and why nobody else can: printed where it is skipped. */
+export function asRoot(why: string) {
+  return (name: string, body: () => unknown, ms?: number): void => {
+    if (!isRoot) console.log(`skip: ${name}: ${why}`);
+    test.skipIf(!isRoot)(name, body as () => Promise<void>, ms);
+  };
+}
+export const VETH = "a veth pair into the machine's own network needs root";
+/** In front of a command that mounts, or makes links: namespaces in which an ordinary user may, as root of a user namespace. */
+export const OWN_MOUNTS: readonly string[] = isRoot ? ["unshare", "-m"] : ["unshare", "-Urm"];
+export const OWN_NET: readonly string[] = isRoot ? ["unshare", "-n"] : ["unshare", "-Urn"];
+/** nsenter's options besides those for the namespaces that are entered. */
+export const ENTER_USER: readonly string[] = isRoot ? [] : ["-U", "--preserve-credentials"];
+/** The maps of a user who has no ids but his own, whatever /etc/subuid grants. */
+export const SINGLE_ID = ["--uid-map", `0:${process.getuid!()}`, "--gid-map", `0:${process.getgid!()}`] as const;
 /** The namespaces that a container has of its own by default, besides pid net mnt uts ipc cgroup. */
 export const ownUser: readonly Namespace[] = isRoot ? [] : ["user"];
 
