@@ -107,8 +107,8 @@ export async function smallRoot(dir: string): Promise<string> {
   return dir;
 }
 
-/** In front of a command: as an ordinary user. */
-export const NOBODY: readonly string[] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+/** In front of a command: as an ordinary user, if we are not one. */
+export const NOBODY: readonly string[] = isRoot ? ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] : [];
 
 /** The checkout may lie where only root can look (a temporary clone): an ordinary user gets a copy, and its command line. */
 export async function copyOfNsrun(home: Temporary): Promise<string[]> {
