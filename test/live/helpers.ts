@@ -144,6 +144,15 @@ export function processes(): Map<number, string> {
   return all;
 }
 
+/** 0 when it has ended. */
+export function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
 /** Processes whose arguments hold `marker`; zombies have no arguments. */
 export const marked = (marker: string): number[] =>
   [...processes()].filter(([, argv]) => argv.includes(marker)).map(([pid]) => pid);
