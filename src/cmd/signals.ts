@@ -51,14 +51,19 @@ export class Signals {
 
   #interrupt(running: Running): void {
     const now = performance.now();
-    if (now - this.#interrupted < Math.max(this.timeout, 1000)) running.kill("SIGKILL");
+    if (now - this.#interrupted < Math.max(this.timeout, 1000)) this.#end(running);
     this.#interrupted = now;
   }
 
   #stop(running: Running): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    setTimeout(() => running.kill("SIGKILL"), this.timeout).unref();
+    setTimeout(() => this.#end(running), this.timeout).unref();
+  }
+
+  #end(running: Running): void {
+    running.kill("SIGKILL");
+    running.terminal?.discard();
   }
 
   /** kill -TSTP: the shell gets its terminal as it was, then we stop as asked. */

@@ -10,6 +10,8 @@ import type { Slots } from "./slots.ts";
 const TCGETS = 0x5401;
 const TCSETSW = 0x5403;
 const TIOCGWINSZ = 0x5413;
+/** watch.c */
+const DISCARD = 1;
 /** struct termios of the kernel: c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc[19]. */
 const TERMIOS = 36;
 
@@ -53,6 +55,7 @@ export class Terminal implements Disposable {
   readonly #out: number;
   readonly #pair: { ours: number; theirs: number };
   #raw = false;
+  #closed = false;
 
   private constructor(
     readonly uses: readonly StdioUse[],
@@ -102,7 +105,17 @@ export class Terminal implements Disposable {
 
   /** The window has another size, or nsrun is in the foreground again: the stage looks. */
   nudge(): void {
-    sys("sendto", this.#pair.ours, bytes(1), 1, 0x4040 /* MSG_NOSIGNAL|MSG_DONTWAIT */, null, 0);
+    this.#tell(0);
+  }
+
+  /** All is to end now: the stage does not wait until a terminal that nobody reads has taken the last output. */
+  discard(): void {
+    this.#tell(DISCARD);
+  }
+
+  #tell(what: number): void {
+    if (this.#closed) return; // the number may be somebody else's by now
+    sys("sendto", this.#pair.ours, bytes(1).fill(what), 1, 0x4040 /* MSG_NOSIGNAL|MSG_DONTWAIT */, null, 0);
   }
 
   /** The modes from before {@link enter}, unless somebody else has set others meanwhile. */
@@ -116,6 +129,7 @@ export class Terminal implements Disposable {
 
   [Symbol.dispose](): void {
     this.leave();
+    this.#closed = true;
     for (const fd of [this.#in, this.#out, this.#pair.ours, this.#pair.theirs]) sys("close", fd);
   }
 }
