@@ -73,7 +73,7 @@ export function helps(): Peer[] {
   ];
 }
 
-export const TERMINAL_MB = 20;
+export const TERMINAL_MB = 100;
 
 /** Lines of 79 letters, copied from a file by a command whose terminal is a new one. */
 export function terminals(): Peer[] {

@@ -11,9 +11,9 @@ const worker = (...args: string[]): string[] => [process.execPath, `${import.met
 const column = (samples: readonly Sample[] | undefined, at: number): number[] =>
   (samples ?? []).map(({ us }) => us[at] ?? Number.NaN);
 
-async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause: number, burst = 1) {
+async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause: number, burst = 1, warmUp = WARM_UP) {
   try {
-    await interleave(servers, WARM_UP, pause, burst);
+    await interleave(servers, warmUp, pause, burst);
     return await interleave(servers, Math.ceil(runs / Math.max(1, burst - 1)), pause, burst);
   } finally {
     await Promise.all([...servers.values()].map((server) => server.end()));
@@ -21,7 +21,7 @@ async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause
 }
 
 /** Those of `list` that can be measured here, in turns. */
-async function inTurns(list: readonly Peer[], runs: number): Promise<Row[]> {
+async function inTurns(list: readonly Peer[], runs: number, warmUp = WARM_UP): Promise<Row[]> {
   const servers = new Map<string, Server>();
   const skipped: Row[] = [];
   for (const peer of list) {
@@ -29,7 +29,7 @@ async function inTurns(list: readonly Peer[], runs: number): Promise<Row[]> {
     if (typeof server === "string") skipped.push({ name: peer.name, skipped: server });
     else servers.set(peer.name, server);
   }
-  const samples = await measure(servers, runs, 15);
+  const samples = await measure(servers, runs, 15, 1, warmUp);
   return [...[...samples].map(([name, list]) => figure(name, column(list, 0))), ...skipped];
 }
 
@@ -47,8 +47,9 @@ export async function rootless(root: string, runs: number): Promise<Section> {
   return { title: "The same as uid 65534, by setpriv", rows, ratios: ratio(rows, "nsrun run", "bwrap", { most: 4 }) };
 }
 
+/** A second and more each: fewer runs say enough. */
 export async function terminal(runs: number): Promise<Section> {
-  const rows = await inTurns(terminals(), runs);
+  const rows = await inTurns(terminals(), Math.ceil(runs / 4), 2);
   const ratios = ratio(rows, "nsrun run -t", "script", { most: 2 });
   return { title: `cat of ${TERMINAL_MB} MB through a terminal`, rows, ratios };
 }

@@ -16,8 +16,10 @@ for package in bun commander picocolors; do cp -r "node_modules/$package" "$dir/
 for file in passwd group; do cp "/etc/$file" "$dir/etc/"; done
 echo "nsrun-test:x:$id:$id::$dir/home:/bin/sh" >>"$dir/etc/passwd"
 echo "nsrun-test:x:$id:" >>"$dir/etc/group"
-for file in subuid subgid; do echo "nsrun-test:1000000:65536" >"$dir/etc/$file"; done
-mkdir -m 700 "$dir/home/tmp"
+# as test/live/user.ts has them
+printf 'nsrun-test:200000:65536\n%s:300000:10\n' "$id" >"$dir/etc/subuid"
+printf 'nsrun-test:500000:65536\n' >"$dir/etc/subgid"
+mkdir -m 711 "$dir/home/tmp"
 chown -R "$id:$id" "$dir/home"
 # shellcheck disable=SC2016 # expanded by the inner shell
 exec unshare -m --propagation private sh -c '
@@ -25,6 +27,8 @@ exec unshare -m --propagation private sh -c '
   for file in passwd group subuid subgid; do
     [ ! -e "/etc/$file" ] || mount --bind "$dir/etc/$file" "/etc/$file"
   done
+  # the device that pasta and slirp4netns want, with the mode that udev gives it; only root can make one
+  if [ -d /dev/net ] && mount -t tmpfs -o mode=755 tmpfs /dev/net; then mknod -m 666 /dev/net/tun c 10 200 && chmod 666 /dev/net/tun; fi
   cd "$dir/home/nsrun"
   exec setpriv --reuid "$id" --regid "$id" --clear-groups env -i PATH="$PATH" HOME="$dir/home" TMPDIR="$dir/home/tmp" \
     USER=nsrun-test LANG=C.UTF-8 "$@"' sh "$dir" "$id" "$@"

@@ -14,7 +14,7 @@ const DEFAULT_TIMEOUT = 10;
 /** Milliseconds of `--stop-timeout SECONDS`; 0 is at once. Throws UsageError. */
 export function stopTimeout(text: string | undefined): number {
   const seconds = text === undefined ? DEFAULT_TIMEOUT : Number(text);
-  if (text?.trim() === "" || !(seconds >= 0 && seconds <= 1e6))
+  if ((text !== undefined && !/^[0-9]+([.][0-9]+)?$/.test(text)) || seconds > 1e6)
     throw new UsageError(`--stop-timeout ${text}: expected seconds, 0 or more`);
   return seconds * 1000;
 }
@@ -52,14 +52,19 @@ export class Signals {
 
   #interrupt(running: Running): void {
     const now = performance.now();
-    if (now - this.#interrupted < Math.max(this.timeout, 1000)) running.kill("SIGKILL");
+    if (now - this.#interrupted < Math.max(this.timeout, 1000)) this.#end(running);
     this.#interrupted = now;
   }
 
   #stop(running: Running): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    setTimeout(() => running.kill("SIGKILL"), this.timeout).unref();
+    setTimeout(() => this.#end(running), this.timeout).unref();
+  }
+
+  #end(running: Running): void {
+    running.kill("SIGKILL");
+    running.terminal?.discard();
   }
 
   /** kill -TSTP: the shell gets its terminal as it was, then we stop as asked. */

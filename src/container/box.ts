@@ -33,7 +33,7 @@ export interface Running {
   /** By name ("SIGTERM", "TERM") or number. */
   kill(signal?: string | number): void;
   /** The caller's, when the container has one of its own: for SIGWINCH, SIGTSTP and SIGCONT. */
-  readonly terminal: Pick<Terminal, "enter" | "leave" | "nudge"> | undefined;
+  readonly terminal: Pick<Terminal, "enter" | "leave" | "nudge" | "discard"> | undefined;
 }
 
 /** "SIGTERM", "TERM" or 15. */
@@ -113,8 +113,11 @@ function openTerminal(mode: RunOptions["tty"], streams: Streams): Terminal | und
   }
 }
 
-function endOnAbort(process: Supervised, signal: AbortSignal | undefined): void {
-  const end = () => process.kill(SIGNALS.KILL);
+function endOnAbort(process: Supervised, signal: AbortSignal | undefined, terminal: Terminal | undefined): void {
+  const end = () => {
+    process.kill(SIGNALS.KILL);
+    terminal?.discard();
+  };
   if (signal?.aborted) end();
   signal?.addEventListener("abort", end, { once: true });
 }
@@ -127,7 +130,7 @@ export async function start(command: readonly string[], options: RunOptions = {}
   const completed = await complete(command, options, streams, terminal);
   const process = launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"), terminal);
   const kill = (signal: string | number = "SIGTERM") => process.kill(signalNumber(signal));
-  endOnAbort(process, options.signal);
+  endOnAbort(process, options.signal, terminal);
   return {
     get pid() {
       return process.pid;

@@ -59,6 +59,9 @@ function newNamespacesHint(flags: number, code: string): string | undefined {
   return hint && refused && sys("geteuid") === 0 ? `${hint}; root can do without a user namespace: --userns host` : hint;
 }
 
+/** map_write of kernel/user_namespace.c, since Linux 5.12. */
+const rootMap = (step: SyscallStep): boolean => step.label === "write uid_map" && sys("geteuid") === 0;
+
 /** The second line of the error for `step`, or undefined where the errno says it all. */
 export function hintFor(step: SyscallStep, errno: number): string | undefined {
   const code = errnoName(errno);
@@ -68,6 +71,7 @@ export function hintFor(step: SyscallStep, errno: number): string | undefined {
   }
   const denied = code === "EPERM" || code === "EACCES" ? appArmor() : undefined;
   if (denied && (step.lane === "container" || step.label.includes("_map"))) return denied;
+  if (code === "EPERM" && rootMap(step)) return "to map user id 0 into a user namespace its maker must have CAP_SETFCAP";
   if (step.call === "mount" && code === "EACCES" && step.args[2] === "overlay")
     return "root inside must be able to read the rootfs: with --uid-map it may be another than you";
   if (step.call === "mount" && code === "EPERM" && step.args[2] === "overlay")

@@ -50,7 +50,7 @@ function userHint(proc: string): string {
   if (appArmor) return appArmor;
   if (read(`${proc}/self/status`)?.includes("\nSeccomp:\t2"))
     return "user namespaces are refused here, probably by the seccomp filter of an outer container: start that one with --security-opt seccomp=unconfined";
-  return "user namespaces are refused here: by a chroot (its root is not that of its mount namespace) or a security policy";
+  return "user namespaces are refused here: by a chroot (its root is not that of its mount namespace), a security policy, or since our own user or group id is not mapped here";
 }
 
 /** Why clone(2) or unshare(2) with these flags said `code`, and what helps. */

@@ -63,9 +63,12 @@ function imageOf(plan: Plan): Image {
   return image;
 }
 
-/** The descriptors that the child's steps name: exactly these survive the exec. */
+/**
+ * The descriptors that survive the exec: those that the child's steps name, and the standard streams. Where the caller had
+ * closed one of these, Bun has put /dev/null, close-on-exec: the command gets that, not a hole.
+ */
 function inherited({ holes }: Program, slots: Slots, socket: number): Set<number> {
-  const numbers = new Set([socket]);
+  const numbers = new Set([0, 1, 2, socket]);
   for (const [, name] of holes) if (special(name, socket) === undefined) numbers.add(slots.get(name));
   return numbers;
 }

@@ -10,6 +10,8 @@ import type { Slots } from "./slots.ts";
 const TCGETS = 0x5401;
 const TCSETSW = 0x5403;
 const TIOCGWINSZ = 0x5413;
+/** watch.c */
+const DISCARD = 1;
 /** struct termios of the kernel: c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc[19]. */
 const TERMIOS = 36;
 
@@ -19,12 +21,15 @@ function termios(fd: number): Uint8Array<ArrayBuffer> | undefined {
   return sys("ioctl", fd, TCGETS, modes) === 0 ? modes.slice(0, TERMIOS) : undefined;
 }
 
-/** cfmakeraw(3): nothing is edited, echoed, translated or made a signal here; the container's terminal does all that. */
-function raw(saved: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+/**
+ * cfmakeraw(3): nothing is edited, echoed, translated or made a signal here; the container's terminal does all that.
+ * `shared`: others of the pipeline write to it as well (`nsrun run … | less`), and their line ends need OPOST.
+ */
+function raw(saved: Uint8Array<ArrayBuffer>, shared: boolean): Uint8Array<ArrayBuffer> {
   const modes = saved.slice();
   const flags = new Uint32Array(modes.buffer, 0, 4);
   flags[0]! &= ~0o2753; // IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
-  flags[1]! &= ~0o1; // OPOST
+  if (!shared) flags[1]! &= ~0o1; // OPOST
   flags[2] = (flags[2]! & ~0o460) | 0o60; // CSIZE PARENB, CS8
   flags[3]! &= ~0o100113; // ECHO ECHONL ICANON ISIG IEXTEN
   modes[17 + 6] = 1; // VMIN
@@ -50,6 +55,7 @@ export class Terminal implements Disposable {
   readonly #out: number;
   readonly #pair: { ours: number; theirs: number };
   #raw = false;
+  #closed = false;
 
   private constructor(
     readonly uses: readonly StdioUse[],
@@ -63,7 +69,8 @@ export class Terminal implements Disposable {
     const size = bytes(8);
     new Uint16Array(size.buffer).set([24, 80]);
     [out, 0, 1, 2].some((fd) => sys("ioctl", fd, TIOCGWINSZ, size) === 0);
-    this.spec = { termios: saved ?? outputModes(modes[out]), size, input, caller: saved && { raw: raw(saved), saved } };
+    const termios = saved && carried.includes(1) ? saved : outputModes(modes[out]);
+    this.spec = { termios, size, input, caller: saved && { raw: raw(saved, !modes[1]), saved } };
     this.#pair = socketPair();
     this.#in = forStage(input ? 0 : out, modes[input ? 0 : out] !== undefined);
     this.#out = forStage(out, modes[out] !== undefined);
@@ -98,7 +105,17 @@ export class Terminal implements Disposable {
 
   /** The window has another size, or nsrun is in the foreground again: the stage looks. */
   nudge(): void {
-    sys("sendto", this.#pair.ours, bytes(1), 1, 0x4040 /* MSG_NOSIGNAL|MSG_DONTWAIT */, null, 0);
+    this.#tell(0);
+  }
+
+  /** All is to end now: the stage does not wait until a terminal that nobody reads has taken the last output. */
+  discard(): void {
+    this.#tell(DISCARD);
+  }
+
+  #tell(what: number): void {
+    if (this.#closed) return; // the number may be somebody else's by now
+    sys("sendto", this.#pair.ours, bytes(1).fill(what), 1, 0x4040 /* MSG_NOSIGNAL|MSG_DONTWAIT */, null, 0);
   }
 
   /** The modes from before {@link enter}, unless somebody else has set others meanwhile. */
@@ -112,11 +129,12 @@ export class Terminal implements Disposable {
 
   [Symbol.dispose](): void {
     this.leave();
+    this.#closed = true;
     for (const fd of [this.#in, this.#out, this.#pair.ours, this.#pair.theirs]) sys("close", fd);
   }
 }
 
-/** Only output goes to the caller's terminal, which stays as it is: its own OPOST makes the line ends, not two of them. */
+/** The caller's terminal keeps its OPOST, which makes the line ends: not two of them. */
 function outputModes(modes: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> | undefined {
   if (!modes) return undefined;
   const own = modes.slice();

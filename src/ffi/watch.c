@@ -3,8 +3,8 @@
  * terminal meanwhile. Part of trampoline.c's text, under the same law.
  *
  * With a terminal the stage's descriptors are 0 the caller's input, 1 the caller's terminal or output, 2 a socket. Over the
- * socket the container sends the master of the pty that it made in its own devpts instance; each further message, from
- * nsrun, says that the caller's window has another size (or that nsrun is in the foreground again).
+ * socket the container sends the master of the pty that it made in its own devpts instance; each further byte, from nsrun,
+ * says that the caller's window has another size (or that nsrun is in the foreground again), or DISCARD.
  */
 #define POLLIN 1
 #define POLLOUT 4
@@ -16,6 +16,7 @@
 #define CHUNK 4096           /* what a pty or a pipe takes at once */
 #define TERMINAL 1           /* bits of watch's argument: there is a terminal */
 #define INPUT 2              /* it gets the caller's input */
+#define DISCARD 1            /* a byte of nsrun's: all is to end now, output that nobody takes is not waited for */
 #define EOF_KEY 4            /* input is no terminal: its end is said with ^D */
 
 struct msghdr { long name; long namelen; long *iov; long iovlen; long *control; long controllen; long flags; };
@@ -34,12 +35,13 @@ struct relay {
 };
 
 /* A message on the socket: the master, or nothing but the wish to look at the window's size. */
+static void nsi_hang_up(struct relay *r);
 static void nsi_adopt(struct relay *r) {
   struct msghdr m;
   long iov[2];
   long control[4];
   char byte[8];
-  long n;
+  long n, i;
   iov[0] = (long)byte;
   iov[1] = 8;
   m.name = 0;
@@ -57,6 +59,7 @@ static void nsi_adopt(struct relay *r) {
     r->slave = nsi_sys(SYS_ioctl, r->master, 0x5441 /* TIOCGPTPEER */, 0x80102 /* O_RDWR|O_NOCTTY|O_CLOEXEC */, 0, 0, 0);
   }
   r->paused = 0;
+  for (i = 0; i < n; i++) if (byte[i] == DISCARD) nsi_hang_up(r);
   if (nsi_sys(SYS_ioctl, 1, 0x5413 /* TIOCGWINSZ */, (long)byte, 0, 0, 0) == 0 ||
       nsi_sys(SYS_ioctl, 0, 0x5413, (long)byte, 0, 0, 0) == 0)
     nsi_sys(SYS_ioctl, r->master, 0x5414 /* TIOCSWINSZ */, (long)byte, 0, 0, 0);

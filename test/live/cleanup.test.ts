@@ -1,7 +1,7 @@
 /** After every run, good, bad or interrupted: links, mounts, cgroups, /run, /tmp and the processes are as before. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import { asRoot, COMPILED, canRun, hold, marker, NSRUN, shell, skipReason, snapshot, WAIT } from "./helpers.ts";
+import { asRoot, COMPILED, canRun, hold, marker, NSRUN, shell, skipReason, snapshot, VETH, WAIT } from "./helpers.ts";
 
 const reason = skipReason("clean-up", [canRun]);
 const PROGRAMS = { "from source": NSRUN, ...(existsSync(COMPILED) ? { compiled: [COMPILED] } : {}) };
@@ -38,7 +38,7 @@ describe.skipIf(reason !== undefined)("everything is as before after", () => {
 
     for (const options of [[], ["--net", "veth"], ["--no-init"]]) {
       for (const signal of ["SIGTERM", "SIGINT", "SIGKILL"] as const)
-        (options.includes("veth") ? asRoot : test)(`${signal} to nsrun run ${options.join(" ")}, ${how}`, async () => {
+        (options.includes("veth") ? asRoot(VETH) : test)(`${signal} to nsrun run ${options.join(" ")}, ${how}`, async () => {
           const mark = marker();
           const before = await snapshot(mark);
           const held = await hold(["--name", mark, ...options], WAIT, program);
@@ -53,7 +53,7 @@ describe.skipIf(reason !== undefined)("everything is as before after", () => {
     }
   }
 
-  asRoot(
+  asRoot(VETH)(
     "eight at once with veth pairs, each with addresses of its own",
     async () => {
       const before = await snapshot();

@@ -2,12 +2,16 @@
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { COMPILED, needsRoot, shell, skipReason, temporary, works } from "./helpers.ts";
+import { asRoot, COMPILED, isRoot, shell, skipReason, temporary, works } from "./helpers.ts";
+
+/** In a chroot the kernel makes no user namespace: an ordinary user is root of one already. */
+const BARE = isRoot ? ["unshare", "-m"] : ["unshare", "-Urmnpf", "--mount-proc"];
+/** Nor does it let him make device nodes: the machine's are there. */
+const DEV = isRoot ? "" : "mkdir $R/dev; mount --rbind /dev $R/dev;";
 
 const reason = skipReason("the compiled file", [
-  needsRoot,
   [existsSync(COMPILED), "dist/nsrun is missing: bun run build"],
-  [works("unshare", "-m", "true"), "unshare -m does not work here"],
+  [works(...BARE, "true"), `${BARE.join(" ")} does not work here`],
 ]);
 
 /** The libraries that the file asks for, by ldd's word, and the loader. */
@@ -20,12 +24,12 @@ async function libraries(): Promise<string[]> {
  * Runs `nsrun ARGS` with a bare, read-only tmpfs as the root of a mount namespace, or only chrooted into it. `extra` prepares
  * the root (R) before it is made read-only.
  */
-async function bare(args: string, extra = "", env = "", enter = "mount --move . /") {
+async function bare(args: string, extra = "", env = "", enter = isRoot ? "mount --move . /" : ":") {
   using dir = temporary();
   const copies = (await libraries()).map((file) => `mkdir -p $R${dirname(file)}; cp -L ${file} $R${file}`).join("; ");
-  const script = `R=${dir.path}; mount -t tmpfs -o size=300m,mode=755 bare $R; ${copies}; mkdir $R/proc; cp ${COMPILED} $R/nsrun; ${extra}
-    mount -t proc proc $R/proc; mount -o remount,ro $R; cd $R; ${enter}; exec env -i ${env} ${Bun.which("chroot")} . /nsrun ${args}`;
-  return await shell(["unshare", "-m", "sh", "-c", script]);
+  const script = `R=${dir.path}; mount -t tmpfs -o size=300m,mode=755 bare $R; ${copies}; mkdir $R/proc; ${DEV} cp ${COMPILED} $R/nsrun; ${extra}
+    mount -t proc proc $R/proc; mount -o remount,bind,ro $R; cd $R; ${enter}; exec env -i ${env} ${Bun.which("chroot")} . /nsrun ${args}`;
+  return await shell([...BARE, "sh", "-c", script]);
 }
 
 describe.skipIf(reason !== undefined)("in a bare root, read-only, without /tmp", () => {
@@ -37,7 +41,7 @@ describe.skipIf(reason !== undefined)("in a bare root, read-only, without /tmp",
     });
   });
   test("is the article's container when started bare: a veth pair that answers", async () => {
-    const { code, stdout, stderr } = await bare("</dev/null", "mkdir $R/dev; : >$R/dev/null");
+    const { code, stdout, stderr } = await bare("</dev/null", isRoot ? "mkdir $R/dev; : >$R/dev/null" : "");
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "", stderr: "" });
   });
   test("says one line when something is wrong", async () => {
@@ -47,20 +51,23 @@ describe.skipIf(reason !== undefined)("in a bare root, read-only, without /tmp",
       stderr: expect.stringMatching(/^nsrun: cannot execute "nope".*\nhint: .*\n$/),
     });
   });
-  test("in a chroot, where the kernel refuses user namespaces, it names the option that does without", async () => {
-    expect(await bare("run -- true", "", "", ":")).toMatchObject({
-      code: 125,
-      stderr: expect.stringMatching(/clone the container: EPERM.*\nhint: .*chroot.*--userns host.*\n$/),
-    });
-    expect(await bare("run --userns host -- true", "", "", ":")).toEqual({ code: 0, stdout: "", stderr: "" });
-    // started bare it is the article's container, which has none, and says so in its first line
-    const said = await bare("</dev/null", "mkdir $R/dev; : >$R/dev/null", "", ":");
-    expect(said).toEqual({
-      code: 0,
-      stdout: "",
-      stderr: expect.stringMatching(/^nsrun: no user namespace here, .*--userns host.*\n$/),
-    });
-  });
+  asRoot("an ordinary user is root of a user namespace there")(
+    "in a chroot, where the kernel refuses user namespaces, it names the option that does without",
+    async () => {
+      expect(await bare("run -- true", "", "", ":")).toMatchObject({
+        code: 125,
+        stderr: expect.stringMatching(/clone the container: EPERM.*\nhint: .*chroot.*--userns host.*\n$/),
+      });
+      expect(await bare("run --userns host -- true", "", "", ":")).toEqual({ code: 0, stdout: "", stderr: "" });
+      // started bare it is the article's container, which has none, and says so in its first line
+      const said = await bare("</dev/null", "mkdir $R/dev; : >$R/dev/null", "", ":");
+      expect(said).toEqual({
+        code: 0,
+        stdout: "",
+        stderr: expect.stringMatching(/^nsrun: no user namespace here, .*--userns host.*\n$/),
+      });
+    },
+  );
   test("prints its help and its version", async () => {
     expect((await bare("--help")).stdout).toContain("Usage: nsrun");
     expect((await bare("--version")).stdout).toMatch(/^nsrun \d+\.\d+\.\d+ \(bun 1\.4\.5, linux /);

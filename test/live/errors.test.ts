@@ -7,12 +7,14 @@ import {
   MAIN,
   NSRUN,
   nsrun,
+  OWN_MOUNTS,
   shell,
   skipReason,
   smallRoot,
   snapshot,
   type Temporary,
   temporary,
+  VETH,
   works,
 } from "./helpers.ts";
 
@@ -118,7 +120,7 @@ function expectLines(stderr: string, first: RegExp, hint?: RegExp): void {
 
 describe.skipIf(reason !== undefined)("input that is wrong", () => {
   for (const [name, [args, exit, first, hint]] of Object.entries(CASES))
-    (args[1] === "veth" ? asRoot : test)(name, async () => {
+    (args[1] === "veth" ? asRoot(VETH) : test)(name, async () => {
       const { code, stdout, stderr } = await nsrun(args.map((arg) => arg.replace("DIR", dir.path)));
       expectLines(stderr, first, hint);
       expect({ code, stdout }).toEqual({ code: exit, stdout: "" });
@@ -140,27 +142,27 @@ describe.skipIf(reason !== undefined)("surroundings that are wrong", () => {
       });
     }
   });
-  asRoot("a full disk for the cache: the root is made in memory", async () => {
+  test("a full disk for the cache: the root is made in memory", async () => {
     const full = dir.file("full");
     mkdirSync(full);
     const script = `mount -t tmpfs -o size=16k,mode=700 t ${full}; NSRUN_CACHE=${full} ${tool} run -- echo works; find ${full} -mindepth 1 | head -3`;
-    expect(await shell(["unshare", "-m", "sh", "-c", script])).toEqual({ code: 0, stdout: "works\n", stderr: "" });
+    expect(await shell([...OWN_MOUNTS, "sh", "-c", script])).toEqual({ code: 0, stdout: "works\n", stderr: "" });
   });
-  asRoot("a full disk while an archive is unpacked: one line, and no half entry is left", async () => {
+  test("a full disk while an archive is unpacked: one line, and no half entry is left", async () => {
     const full = dir.file("full2");
     mkdirSync(full);
     await sh(`tar c -C ${dir.file("linked")} bin >${dir.file("good.tar")}`);
     const script = `mount -t tmpfs -o size=512k,mode=700 t ${full}; NSRUN_CACHE=${full} ${tool} run --rootfs ${dir.file("good.tar")} -- true; echo $?; find ${full} -mindepth 1 -not -name 'memo-*'`;
-    const { stdout, stderr } = await shell(["unshare", "-m", "sh", "-c", script]);
+    const { stdout, stderr } = await shell([...OWN_MOUNTS, "sh", "-c", script]);
     expectLines(stderr, /ENOSPC/);
     expect(stdout).toBe("125\n");
   });
   test("output to a full device is the command's own trouble", async () => {
     expect((await sh(`${tool} run -- echo hi >/dev/full`)).code).toBe(1);
   });
-  asRoot("twenty descriptors are enough, eight are one clear error", async () => {
+  test("twenty descriptors are enough, eleven are one clear error", async () => {
     expect(await sh(`ulimit -n 20; ${tool} run -- sh -c 'exit 4'`)).toEqual({ code: 4, stdout: "", stderr: "" });
-    const { code, stderr } = await sh(`ulimit -n 8; ${tool} run -- true`);
+    const { code, stderr } = await sh(`ulimit -n 11; ${tool} run -- true`);
     expectLines(stderr, /EMFILE/);
     expect(code).toBe(125);
   });

@@ -70,7 +70,7 @@ const KINDS: Record<string, { options: ContainerOptions; root?: true }> = {
 
 describe.skipIf(reason !== undefined)("each step that fails ends the start of", () => {
   for (const [kind, { options, root }] of Object.entries(KINDS))
-    (root ? asRoot : test)(
+    (root ? asRoot("it is about what only root has") : test)(
       kind,
       async () => {
         using dir = temporary();

@@ -29,15 +29,25 @@ export function skipReason(what: string, needs: readonly (readonly [boolean, str
 export const needsRoot = [isRoot, "not root"] as const;
 /** As root, or in a user namespace: the suite runs as both (test/run.sh). */
 export const canRun = [isRoot || works("unshare", "-Ur", "true"), "neither root nor user namespaces"] as const;
-/** A test of what only real root can do. */
-export const asRoot = test.skipIf(!isRoot);
+/** A test of what only real root can do, and why nobody else can: printed where it is skipped. */
+export function asRoot(why: string) {
+  return (name: string, body: () => unknown, ms?: number): void => {
+    if (!isRoot) console.log(`skip: ${name}: ${why}`);
+    test.skipIf(!isRoot)(name, body as () => Promise<void>, ms);
+  };
+}
+export const VETH = "a veth pair into the machine's own network needs root";
+/** In front of a command that mounts, or makes links: namespaces in which an ordinary user may, as root of a user namespace. */
+export const OWN_MOUNTS: readonly string[] = isRoot ? ["unshare", "-m"] : ["unshare", "-Urm"];
+export const OWN_NET: readonly string[] = isRoot ? ["unshare", "-n"] : ["unshare", "-Urn"];
+/** nsenter's options besides those for the namespaces that are entered. */
+export const ENTER_USER: readonly string[] = isRoot ? [] : ["-U", "--preserve-credentials"];
+/** The maps of a user who has no ids but his own, whatever /etc/subuid grants. */
+export const SINGLE_ID = ["--uid-map", `0:${process.getuid!()}`, "--gid-map", `0:${process.getgid!()}`] as const;
+/** Options for a traced nsrun: a newuidmap under strace is not set-uid, so the own id alone. */
+export const TRACED: readonly string[] = isRoot ? [] : SINGLE_ID;
 /** The namespaces that a container has of its own by default. */
 export const OWN: readonly Namespace[] = ["pid", "net", "mnt", "uts", "ipc", "cgroup", "user"];
-
-/** Options for a traced nsrun: a newuidmap under strace is not set-uid, so the own id alone. */
-export const TRACED: readonly string[] = isRoot
-  ? []
-  : ["--uid-map", `0:${process.getuid?.()}`, "--gid-map", `0:${process.getgid?.()}`];
 
 export interface Outcome {
   readonly code: number;
@@ -99,8 +109,8 @@ export async function smallRoot(dir: string): Promise<string> {
   return dir;
 }
 
-/** In front of a command: as an ordinary user. */
-export const NOBODY: readonly string[] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+/** In front of a command: as an ordinary user, if we are not one. */
+export const NOBODY: readonly string[] = isRoot ? ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] : [];
 
 /** The checkout may lie where only root can look (a temporary clone): an ordinary user gets a copy, and its command line. */
 export async function copyOfNsrun(home: Temporary): Promise<string[]> {
@@ -134,6 +144,15 @@ export function processes(): Map<number, string> {
     }
   }
   return all;
+}
+
+/** 0 when it has ended. */
+export function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
 }
 
 /** Processes whose arguments hold `marker`; zombies have no arguments. */

@@ -1,6 +1,6 @@
 /** Two hundred kills of nsrun at random instants: plain, with a terminal, with a pair of interfaces. Nothing is left of any. */
 import { describe, expect, test } from "bun:test";
-import { asRoot, canRun, eventually, marked, marker, NSRUN, shell, skipReason, snapshot } from "./helpers.ts";
+import { canRun, ENTER_USER, eventually, marked, marker, NSRUN, OWN_NET, shell, skipReason, snapshot } from "./helpers.ts";
 
 const reason = skipReason("random kills", [canRun]);
 
@@ -50,23 +50,19 @@ describe.skipIf(reason !== undefined)("kill -9 at random", () => {
     await storm(40, [...NSRUN, "run", "-t"]);
     expect(await snapshot()).toEqual(before);
   }, 120_000);
-  asRoot(
-    "40 with --net veth: no interface is left",
-    async () => {
-      const script = `ip link set lo up; echo $$; read _; ip -j link`;
-      const own = Bun.spawn(["unshare", "-n", "sh", "-c", script], { stdin: "pipe", stdout: "pipe" });
-      const reader = own.stdout.getReader();
-      const pid = new TextDecoder().decode((await reader.read()).value).trim();
-      await storm(40, ["nsenter", "-t", pid, "-n", ...NSRUN, "run", "--net", "veth"]);
-      const links = async () => (await shell(["nsenter", "-t", pid, "-n", "ls", "/proc/self/net/dev_snmp6"])).stdout;
-      for (let left = await links(); left.trim() !== "lo"; left = await links()) {
-        expect(left).toMatch(/nsr/); // the kernel removes pairs in the background; a test's timeout ends the wait
-        await Bun.sleep(20);
-      }
-      own.stdin.write("\n");
-      own.stdin.end();
-      await own.exited;
-    },
-    60_000,
-  );
+  test("40 with --net veth: no interface is left", async () => {
+    const script = `ip link set lo up; echo $$; read _; ip -j link`;
+    const own = Bun.spawn([...OWN_NET, "sh", "-c", script], { stdin: "pipe", stdout: "pipe" });
+    const reader = own.stdout.getReader();
+    const pid = new TextDecoder().decode((await reader.read()).value).trim();
+    await storm(40, ["nsenter", ...ENTER_USER, "-t", pid, "-n", ...NSRUN, "run", "--net", "veth"]);
+    const links = async () => (await shell(["nsenter", ...ENTER_USER, "-t", pid, "-n", "ls", "/proc/self/net/dev_snmp6"])).stdout;
+    for (let left = await links(); left.trim() !== "lo"; left = await links()) {
+      expect(left).toMatch(/nsr/); // the kernel removes pairs in the background; a test's timeout ends the wait
+      await Bun.sleep(20);
+    }
+    own.stdin.write("\n");
+    own.stdin.end();
+    await own.exited;
+  }, 60_000);
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { container, NsrunError, plan, run, StepError, start, UsageError } from "../../src/index.ts";
-import { asRoot, canRun, eventually, isRoot, marked, marker, namespacesOf, skipReason } from "./helpers.ts";
+import { canRun, eventually, isRoot, marked, marker, namespacesOf, skipReason } from "./helpers.ts";
 
 const reason = skipReason("the library", [canRun]);
 const fds = () => readdirSync("/proc/self/fd").length;
@@ -95,7 +95,7 @@ describe.skipIf(reason !== undefined)("start", () => {
 });
 
 describe.skipIf(reason !== undefined)("container", () => {
-  asRoot("runs several commands in one world, and is gone with its block", async () => {
+  test("runs several commands in one world, and is gone with its block", async () => {
     let pid = 0;
     {
       await using box = await container({ name: "lab", hostname: "lab-host" });

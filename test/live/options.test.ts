@@ -1,7 +1,7 @@
 /** Options of `nsrun run`: volumes, mounts, links in the rootfs that point to the host, environment, limits, users. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { asRoot, canRun, inside, nsrun, shell, skipReason, smallRoot, type Temporary, temporary } from "./helpers.ts";
+import { canRun, inside, nsrun, OWN_MOUNTS, shell, skipReason, smallRoot, type Temporary, temporary } from "./helpers.ts";
 
 const reason = skipReason("options of nsrun run", [canRun]);
 const RECIPES = ["detached", "paths"] as const;
@@ -36,14 +36,14 @@ for (const recipe of RECIPES) {
       expect(readdirSync(dir.file("src")).sort()).toEqual(["f", "sub"]);
     });
 
-    asRoot("ro leaves a mount below writable, rro does not, bind leaves it out", async () => {
+    test("ro leaves a mount below writable, rro does not, bind leaves it out", async () => {
       using dir = source();
       const probe = "(touch /x/sub/w) 2>/dev/null && echo writable || echo refused; ls /x/sub";
       const bun = `${process.execPath} --no-env-file ${new URL("../../src/cmd/main.ts", import.meta.url).pathname}`;
       const one = (word: string) =>
         `${bun} run -v ${dir.file("src")}:/x:${word} -- sh -c '${probe}'; rm -f ${dir.file("src/sub/w")}`;
       const script = `mount -t tmpfs t ${dir.file("src/sub")}; : >${dir.file("src/sub/below")}; ${["ro", "rro", "bind"].map(one).join("; ")}`;
-      const { stdout, stderr } = await shell(["unshare", "-m", "sh", "-c", script], { env });
+      const { stdout, stderr } = await shell([...OWN_MOUNTS, "sh", "-c", script], { env });
       expect({ stdout, stderr }).toEqual({ stdout: "writable\nbelow\nw\nrefused\nbelow\nwritable\nw\n", stderr: "" });
     });
 
@@ -153,14 +153,14 @@ describe.skipIf(reason !== undefined)("the process", () => {
     ]);
   });
 
-  asRoot("--cwd, --user by number and by name, supplementary groups dropped, HOME as in passwd", async () => {
+  test("--cwd, --user by number and by name, supplementary groups dropped, HOME as in passwd", async () => {
     expect(await inside(["--cwd", "/etc"], "pwd")).toBe("/etc");
     expect(await inside(["--user", "12:34"], "id -u; id -g; id -G")).toBe("12\n34\n34");
     expect(await inside(["--user", "nobody"], "id -u; id -un")).toBe("65534\nnobody");
     expect(await inside(["--user", "nobody:root"], "id -u; id -g")).toBe("65534\n0");
   });
 
-  asRoot("another user has no capabilities", async () => {
+  test("another user has no capabilities", async () => {
     expect(await inside(["--user", "12:34"], "grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status | cut -f2 | sort -u")).toBe(
       "0000000000000000",
     );

@@ -1,13 +1,14 @@
-/** --net pasta: out by TCP, UDP and DNS, in by --publish, through pasta and slirp4netns, as root and as uid 65534. */
+/** --net pasta: out by TCP, UDP and DNS, in by --publish, through pasta and slirp4netns, as root (of a user namespace, when we are not) and as an ordinary user. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import {
+  asRoot,
   copyOfNsrun,
   eventually,
   hold,
+  isRoot,
   NOBODY,
   NSRUN,
-  needsRoot,
   skipReason,
   smallRoot,
   type Temporary,
@@ -15,18 +16,20 @@ import {
   WAIT,
   works,
 } from "./helpers.ts";
-import { ADDRESSES, type Machine, machine, TCP, UDP } from "./lab/machine.ts";
+import { ADDRESSES, LAB, type Machine, machine, TCP, UDP } from "./lab/machine.ts";
 
 const PROGRAMS = ["pasta", "slirp4netns"] as const;
 type Program = (typeof PROGRAMS)[number];
 const USERS = ["root", "uid 65534"] as const;
 type User = (typeof USERS)[number];
+/** In the lab, in front of a command, where we are root. */
+const BECOME = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 
 const reason = skipReason("--net pasta", [
-  needsRoot,
   [PROGRAMS.every((name) => Bun.which(name)), "pasta and slirp4netns are not both installed (Debian: passt, slirp4netns)"],
-  [works(...NOBODY, "unshare", "-Ur", "true"), "setpriv is missing, or uid 65534 may not make user namespaces"],
-  [works("unshare", "-n", "ip", "link", "add", "nsr0", "type", "veth", "peer", "name", "nsr1"), "no veth pairs"],
+  [works(...NOBODY, "unshare", "-Ur", "true"), "setpriv is missing, or an ordinary user may not make user namespaces"],
+  [isRoot || works("sh", "-c", ": <>/dev/net/tun"), "/dev/net/tun is for root only"],
+  [works(...LAB, "ip", "link", "add", "nsr0", "type", "veth", "peer", "name", "nsr1"), "no veth pairs"],
 ]);
 
 let place: Temporary;
@@ -37,7 +40,7 @@ let copy: string[];
 function nsrun(user: User, program: Program | "none" = "pasta"): string[] {
   const env = ["env", `PATH=${place.file(program)}`, `HOME=${place.path}`];
   if (user === "root") return [...lab.enter, ...env, ...NSRUN];
-  const [setpriv = "", ...ids] = NOBODY;
+  const [setpriv = "", ...ids] = BECOME;
   const cache = `NSRUN_CACHE=${place.file("cache")}`;
   return [...lab.enter, Bun.which(setpriv)!, ...ids, ...env, cache, ...copy];
 }
@@ -56,7 +59,7 @@ async function script(prefix: string[], options: string[], text: string): Promis
 const LIBRARIES = ["/lib", "/lib64", "/usr/lib"]
   .filter((path) => existsSync(path))
   .flatMap((path) => ["-v", `${path}:${path}:ro`]);
-const withBun = () => [...LIBRARIES, "-v", `${place.file("nsrun/bun")}:/bun:ro`];
+const withBun = () => [...LIBRARIES, "-v", `${isRoot ? place.file("nsrun/bun") : process.execPath}:/bun:ro`];
 
 const ASK_UDP = (address: string, port: number, text: string) =>
   `const s = await Bun.udpSocket({ connect: { hostname: "${address}", port: ${port} },
@@ -70,7 +73,6 @@ beforeAll(async () => {
   place = temporary();
   chmodSync(place.path, 0o755);
   mkdirSync(place.file("cache"), { mode: 0o700 });
-  chownSync(place.file("cache"), 65534, 65534);
   for (const directory of [...PROGRAMS, "none"]) {
     mkdirSync(place.file(directory));
     for (const name of ["busybox", "env", "setpriv", directory]) {
@@ -78,11 +80,13 @@ beforeAll(async () => {
       if (found) symlinkSync(found, `${place.file(directory)}/${name}`);
     }
   }
-  copy = await copyOfNsrun(place);
+  copy = isRoot ? await copyOfNsrun(place) : [...NSRUN];
   lab = await machine(place, "# the machine's own\nnameserver 127.0.0.53\nnameserver 192.0.2.7\nsearch example.test\n");
+  await lab.run(["chown", "65534:65534", place.file("cache")]);
   for (const user of USERS) await run(nsrun(user), "true"); // the cache is filled
 });
 afterAll(async () => {
+  await lab?.run(["rm", "-rf", place.file("cache")]); // what is another's only root of the lab can remove
   await lab?.[Symbol.asyncDispose]();
   place?.[Symbol.dispose]();
 });
@@ -206,6 +210,7 @@ describe.skipIf(reason !== undefined)("the given root keeps its own resolv.conf"
         await script(nsrun(user), ["--rootfs", root, "--rw"], "cat /etc/resolv.conf; ls /dev/resolv.conf 2>&1 || :"),
       ).toMatch(/nameserver 10\.0\.2\.3[\s\S]*No such file/);
       expect(readFileSync(file, "utf8")).toBe("its own\n");
+      await lab.run(["rm", "-rf", root]);
     });
   }
 });
@@ -251,7 +256,7 @@ describe.skipIf(reason !== undefined)("what cannot be is one clear line", () => 
     refused(nsrun("uid 65534"), ["--net", "veth"], /--net veth needs root: one end/, /--net pasta/));
   test("no program", () =>
     refused(nsrun("uid 65534", "none"), ["--net", "pasta"], /neither pasta nor slirp4netns/, /passt and slirp4netns/));
-  test("a tun device for root only", async () => {
+  asRoot("the device is root's")("a tun device for root only", async () => {
     await lab.run(["chmod", "600", "/dev/net/tun"]);
     try {
       await refused(nsrun("uid 65534"), ["--net", "pasta"], /open \/dev\/net\/tun: EACCES/, /chmod 0666/);

@@ -18,10 +18,9 @@ import { must } from "../../src/ffi/syscall.ts";
 import { findBusybox } from "../../src/rootfs/busybox.ts";
 import { appletsOf, populateBusyboxRoot } from "../../src/rootfs/skeleton.ts";
 import { type Member, Place, tar } from "../rootfs/tar-writer.ts";
+import { asRoot, OWN_MOUNTS } from "./helpers.ts";
 
-const root = process.geteuid?.() === 0;
-if (!root) console.log("skipped: devices, owners, other users and full disks need root");
-const asRoot = test.skipIf(!root);
+const DEVICES = "device nodes and other owners need root";
 const CHILD = join(import.meta.dir, "../rootfs/unpacker.ts");
 
 const MEMBERS: Member[] = [
@@ -35,7 +34,7 @@ const MEMBERS: Member[] = [
 ];
 
 describe("unpacking", () => {
-  asRoot("as root: devices, fifos, owners, set-id bits", async () => {
+  asRoot(DEVICES)("as root: devices, fifos, owners, set-id bits", async () => {
     using place = new Place();
     const before = process.umask(0o077);
     const report = await place.unpack(tar(...MEMBERS)).finally(() => process.umask(before));
@@ -52,13 +51,13 @@ describe("unpacking", () => {
     ]);
   });
 
-  asRoot("devices: false makes none and counts them", async () => {
+  asRoot(DEVICES)("devices: false makes none and counts them", async () => {
     using place = new Place();
     expect((await place.unpack(tar(...MEMBERS), { devices: false })).skipped.devices).toBe(3);
     expect(existsSync(join(place.target, "null"))).toBe(false);
   });
 
-  asRoot(
+  asRoot("setpriv needs root")(
     "as another user: no devices, own files, no set-id bits, all of it counted; read-only directories are filled",
     async () => {
       using place = new Place();
@@ -100,14 +99,14 @@ describe("unpacking", () => {
   );
 });
 
-asRoot("a full disk: one clear line, and nothing is left", () => {
+test("a full disk: one clear line, and nothing is left", () => {
   using place = new Place();
   const archive = join(place.target, "t.tar");
   writeFileSync(archive, tar({ name: "small", data: "x" }, { name: "big", data: Buffer.alloc(8 << 20, 1) }));
   const disk = join(place.target, "disk");
   mkdirSync(disk);
   const script = `mount -t tmpfs -o size=2m,mode=0700 nsrun-test "$1" && { "$2" "$3" tar "$4"; echo "status $?"; ls -A "$1"; }`;
-  const child = Bun.spawnSync(["unshare", "-m", "sh", "-c", script, "sh", disk, process.execPath, CHILD, archive], {
+  const child = Bun.spawnSync([...OWN_MOUNTS, "sh", "-c", script, "sh", disk, process.execPath, CHILD, archive], {
     env: { ...process.env, NSRUN_CACHE: disk },
     stderr: "pipe",
   });
@@ -115,7 +114,7 @@ asRoot("a full disk: one clear line, and nothing is left", () => {
   expect(child.stdout.toString()).toBe("status 125\n");
 });
 
-asRoot("a busybox root in a tmpfs that is mounted nowhere", async () => {
+asRoot("fsopen(2) needs root")("a busybox root in a tmpfs that is mounted nowhere", async () => {
   const busybox = await findBusybox({ fetch: false }).catch(() => undefined);
   if (!busybox) {
     console.log("skipped: no static busybox on this machine");

@@ -1,14 +1,15 @@
-/** nsrun as an ordinary user, uid 65534: the same container inside a user namespace; what cannot be is one clear line. */
+/** nsrun as an ordinary user without ranges, uid 65534 or ourselves: the same container inside a user namespace; what cannot be is one clear line. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import {
   copyOfNsrun,
   hold,
   inside,
+  isRoot,
   NOBODY,
   NSRUN,
   namespacesOf,
-  needsRoot,
+  SINGLE_ID,
   shell,
   skipReason,
   smallRoot,
@@ -19,15 +20,17 @@ import {
 } from "./helpers.ts";
 
 const reason = skipReason("rootless", [
-  needsRoot,
-  [works(...NOBODY, "unshare", "-Ur", "true"), "setpriv is missing, or uid 65534 may not make user namespaces"],
+  [works(...NOBODY, "unshare", "-Ur", "true"), "setpriv is missing, or an ordinary user may not make user namespaces"],
 ]);
 
+const UID = isRoot ? 65534 : process.getuid!();
+/** Ourselves may have ranges. */
+const MAPS = isRoot ? [] : SINGLE_ID;
 let home: Temporary;
 let rootless: string[];
 /** nsrun from the user's copy of the sources. */
 let command: string[];
-const run = (args: string[]) => shell([...rootless, "run", ...args]);
+const run = (args: string[]) => shell([...rootless, "run", ...MAPS, ...args]);
 async function script(options: string[], text: string): Promise<string> {
   const { code, stdout, stderr } = await run([...options, "--", "sh", "-c", text]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -39,8 +42,8 @@ beforeAll(async () => {
   home = temporary();
   chmodSync(home.path, 0o755);
   mkdirSync(home.file("cache"), { mode: 0o700 });
-  chownSync(home.file("cache"), 65534, 65534);
-  command = await copyOfNsrun(home);
+  chownSync(home.file("cache"), UID, UID);
+  command = isRoot ? await copyOfNsrun(home) : [...NSRUN];
   rootless = [...NOBODY, "env", `HOME=${home.path}`, `NSRUN_CACHE=${home.file("cache")}`, ...command];
   await run(["true"]);
 });
@@ -49,13 +52,13 @@ afterAll(() => home?.[Symbol.dispose]());
 describe.skipIf(reason !== undefined)("an ordinary user", () => {
   test("is root inside, mapped to himself alone", async () => {
     const text = await script([], "id -u; id -g; cat /proc/self/uid_map /proc/self/gid_map; cat /proc/self/setgroups");
-    expect(text.split(/\s+/)).toEqual(["0", "0", "0", "65534", "1", "0", "65534", "1", "deny"]);
+    expect(text.split(/\s+/)).toEqual(["0", "0", "0", `${UID}`, "1", "0", `${UID}`, "1", "deny"]);
   });
   test("has seven namespaces of his own, seen from outside", async () => {
-    await using held = await hold([], WAIT, rootless);
+    await using held = await hold(MAPS, WAIT, rootless);
     const [host, box] = [namespacesOf("self"), namespacesOf(held.pid)];
     expect(Object.keys(host).filter((ns) => host[ns] === box[ns])).toEqual(["time"]);
-    expect(readFileSync(`/proc/${held.pid}/status`, "utf8")).toMatch(/^Uid:\t65534\t65534\t65534\t65534$/m);
+    expect(readFileSync(`/proc/${held.pid}/status`, "utf8")).toMatch(new RegExp(`^Uid:(\t${UID}){4}$`, "m"));
   });
   test("writes, changes and deletes in the throw-away layer", async () => {
     expect(
@@ -77,7 +80,7 @@ describe.skipIf(reason !== undefined)("an ordinary user", () => {
     ).toBe("3\n3\npty\nshm\n1\nlo\n1\nnsrun");
   });
   test("sees nothing of the host's tree", async () => {
-    await using held = await hold([], WAIT, rootless);
+    await using held = await hold(MAPS, WAIT, rootless);
     const places = readFileSync(`/proc/${held.pid}/mounts`, "utf8")
       .trim()
       .split("\n")
@@ -86,7 +89,7 @@ describe.skipIf(reason !== undefined)("an ordinary user", () => {
   });
   test("gives volumes, writable and ro, and a rootfs of his own with --rw", async () => {
     const root = await smallRoot(home.file("root"));
-    await shell(["chown", "-R", "65534:65534", root]);
+    await shell(["chown", "-R", `${UID}:${UID}`, root]);
     writeFileSync(home.file("f"), "f\n", { mode: 0o644 });
     expect(
       await script(["-v", `${home.file("f")}:/x/f:ro`, "-v", "/etc:/e:ro"], "cat /x/f; (echo >/e/x) 2>/dev/null || echo no"),
@@ -103,7 +106,7 @@ describe.skipIf(reason !== undefined)("an ordinary user", () => {
     expect([(await run(["sh", "-c", "exit 9"])).code, (await run(["sh", "-c", "kill -9 $$"])).code]).toEqual([9, 137]);
   });
   test("leaves nothing of a killed nsrun", async () => {
-    await using held = await hold([], WAIT, rootless);
+    await using held = await hold(MAPS, WAIT, rootless);
     held.child.kill("SIGKILL");
   });
 });
@@ -112,14 +115,15 @@ describe.skipIf(reason !== undefined)("what an ordinary user cannot have is one 
   const REFUSED: [string[], RegExp, RegExp?][] = [
     [["--net", "veth"], /--net veth needs root/, /without root/],
     [["--share", "user"], /clone the container: EPERM/, /--unshare user/],
-    [["--user", "5"], /--user 5: uid 5 is not mapped \(mapped: 0\)/, /only the own id is there: .*subuid/],
+    [["--user", "5"], /--user 5: uid 5 is not mapped \(mapped: 0\)/, isRoot ? /only the own id is there: .*subuid/ : /^$/],
     [["--rootfs", "host"], /./, /without root/],
     [["--join", "net=1"], /net namespace.*(EACCES|EPERM|no such process)/],
     [["--ulimit", "nofile=9999999"], /EPERM/, /CAP_SYS_RESOURCE/],
   ];
   for (const [options, first, hint] of REFUSED)
     test(options.join(" "), async () => {
-      const { code, stdout, stderr } = await run([...options, "--", "true"]);
+      const maps = options.includes("user") ? [] : MAPS;
+      const { code, stdout, stderr } = await shell([...rootless, "run", ...maps, ...options, "--", "true"]);
       const [error = "", second = "", ...rest] = stderr.split("\n");
       expect(error).toMatch(/^nsrun: (?!internal)/);
       expect(error).toMatch(first);

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import {
   asRoot,
   canRun,
+  ENTER_USER,
   hold,
   inside,
   isRoot,
@@ -11,6 +12,7 @@ import {
   namespacesOf,
   nsrun,
   OWN,
+  OWN_MOUNTS,
   shell,
   skipReason,
   smallRoot,
@@ -45,16 +47,7 @@ describe.skipIf(reason !== undefined)("a world of its own", () => {
 
   test("only a loopback that is up, by ip's word", async () => {
     await using held = await hold([], WAIT);
-    const { stdout } = await shell([
-      "nsenter",
-      "-t",
-      String(held.pid),
-      ...(isRoot ? [] : ["-U", "--preserve-credentials"]),
-      "-n",
-      "ip",
-      "-j",
-      "link",
-    ]);
+    const { stdout } = await shell(["nsenter", "-t", String(held.pid), ...ENTER_USER, "-n", "ip", "-j", "link"]);
     const links = JSON.parse(stdout) as Link[];
     expect(links.map((link) => [link.ifname, link.flags.includes("UP")])).toEqual([["lo", true]]);
   });
@@ -74,19 +67,25 @@ describe.skipIf(reason !== undefined)("a world of its own", () => {
     expect(readFileSync("/proc/sys/kernel/hostname", "utf8")).toBe(before);
   });
 
-  asRoot("root inside is not root outside: a range of ids that nobody else has", async () => {
-    await using one = await hold([], WAIT);
-    await using two = await hold([], WAIT);
-    const maps = [one, two].map(({ pid }) => readFileSync(`/proc/${pid}/uid_map`, "utf8").trim().split(/\s+/).map(Number));
-    const [[zero, first, size], other] = maps as [number[], number[]];
-    expect([zero, size]).toEqual([0, 65536]);
-    expect(first).toBeGreaterThanOrEqual(100000);
-    expect(Math.abs(first! - other[1]!)).toBeGreaterThanOrEqual(65536);
-    expect(statSync(`/proc/${one.pid}`).uid).toBe(first!);
-  });
-  asRoot("--userns host: none, as the article has it", async () => {
-    expect(await inside(["--userns", "host"], "cat /proc/self/uid_map")).toMatch(/^ +0 +0 +4294967295$/);
-  });
+  asRoot("an ordinary user's ids are tested in rootless-ids.test.ts")(
+    "root inside is not root outside: a range of ids that nobody else has",
+    async () => {
+      await using one = await hold([], WAIT);
+      await using two = await hold([], WAIT);
+      const maps = [one, two].map(({ pid }) => readFileSync(`/proc/${pid}/uid_map`, "utf8").trim().split(/\s+/).map(Number));
+      const [[zero, first, size], other] = maps as [number[], number[]];
+      expect([zero, size]).toEqual([0, 65536]);
+      expect(first).toBeGreaterThanOrEqual(100000);
+      expect(Math.abs(first! - other[1]!)).toBeGreaterThanOrEqual(65536);
+      expect(statSync(`/proc/${one.pid}`).uid).toBe(first!);
+    },
+  );
+  asRoot("an ordinary user has no namespaces without a user namespace")(
+    "--userns host: none, as the article has it",
+    async () => {
+      expect(await inside(["--userns", "host"], "cat /proc/self/uid_map")).toMatch(/^ +0 +0 +4294967295$/);
+    },
+  );
 });
 
 const MOUNTS = {
@@ -98,6 +97,9 @@ const MOUNTS = {
   "/dev/mqueue": ["rw", "nosuid", "nodev", "noexec"],
 };
 
+/** Nodes as root, binds of the host's for an ordinary user, who can make none. */
+const NODES = "null zero full random urandom tty".split(" ");
+
 /** Mount point → option words of /proc/PID/mounts. */
 function mountsOf(pid: number): Record<string, string[]> {
   const lines = readFileSync(`/proc/${pid}/mounts`, "utf8").trim().split("\n");
@@ -105,10 +107,12 @@ function mountsOf(pid: number): Record<string, string[]> {
 }
 
 describe.skipIf(reason !== undefined)("mounts", () => {
-  asRoot("exactly the default ones, with their flags, and nothing of the host's tree", async () => {
+  test("exactly the default ones, with their flags, and nothing of the host's tree", async () => {
     await using held = await hold([], WAIT);
     const mounts = mountsOf(held.pid);
-    expect(Object.keys(mounts).sort()).toEqual(["/", ...Object.keys(MOUNTS)].sort());
+    expect(Object.keys(mounts).sort()).toEqual(
+      ["/", ...Object.keys(MOUNTS), ...(isRoot ? [] : NODES.map((node) => `/dev/${node}`))].sort(),
+    );
     for (const [place, words] of Object.entries(MOUNTS)) expect(mounts[place]).toEqual(expect.arrayContaining(words));
   });
 
@@ -118,10 +122,9 @@ describe.skipIf(reason !== undefined)("mounts", () => {
   });
 
   test("/dev has its nodes, links and directories", async () => {
-    const nodes = "null zero full random urandom tty".split(" ");
-    const script = `cd /dev; for n in ${nodes.join(" ")}; do stat -c '%n %F %a %t,%T' $n; done; for l in ptmx fd stdin stdout stderr; do readlink $l; done; ls`;
+    const script = `cd /dev; for n in ${NODES.join(" ")}; do stat -c '%n %F %a %t,%T' $n; done; for l in ptmx fd stdin stdout stderr; do readlink $l; done; ls`;
     expect((await inside([], script)).split("\n")).toEqual([
-      ...[3, 5, 7, 8, 9].map((minor, i) => `${nodes[i]} character special file 666 1,${minor}`),
+      ...[3, 5, 7, 8, 9].map((minor, i) => `${NODES[i]} character special file 666 1,${minor}`),
       "tty character special file 666 5,0",
       ...["pts/ptmx", "/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"],
       ..."fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero".split(" "),
@@ -134,7 +137,7 @@ describe.skipIf(reason !== undefined)("mounts", () => {
     expect(await inside([], script)).toBe("4\nfull\na\npty");
   });
 
-  asRoot("a mount inside is not seen outside, and one outside is not seen inside", async () => {
+  test("a mount inside is not seen outside, and one outside is not seen inside", async () => {
     using dir = temporary();
     mkdirSync(dir.file("shared"));
     // the host's side is made shared, in a mount namespace of the test's own
@@ -143,7 +146,7 @@ describe.skipIf(reason !== undefined)("mounts", () => {
       ${process.execPath} ${MAIN} run -v ${dir.path}:/x -- sh -c 'mount -t tmpfs i /x/v; touch /x/v/inside; echo in >/x/go; cat /x/go >/dev/null; ls /x/late; exit 0' 2>/dev/null &
       cat ${dir.path}/go; ls ${dir.path}/v; mkdir ${dir.path}/late; mount -t tmpfs l ${dir.path}/late; touch ${dir.path}/late/outside
       echo go >${dir.path}/go; wait`;
-    const { stdout, stderr } = await shell(["unshare", "-m", "sh", "-c", script]);
+    const { stdout, stderr } = await shell([...OWN_MOUNTS, "sh", "-c", script]);
     expect({ stdout, stderr }).toEqual({ stdout: "in\n", stderr: "" });
   });
 

@@ -1,20 +1,12 @@
 /** A kill of any part of nsrun, at any instant, leaves nothing within a second. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { CHECKOUT, canRun, eventually, hold, marked, marker, NSRUN, processes, skipReason, WAIT } from "./helpers.ts";
+import { CHECKOUT, canRun, eventually, hold, marked, marker, NSRUN, parentOf, processes, skipReason, WAIT } from "./helpers.ts";
 
 const reason = skipReason("kills", [canRun]);
 const WITHIN = 1000; // what the contract gives a killed nsrun's container to be gone
 
 const mounts = () => readFileSync("/proc/self/mounts", "utf8");
-
-const parentOf = (pid: number): number => {
-  try {
-    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-};
 
 const childrenOf = (pid: number): number[] => [...processes().keys()].filter((one) => parentOf(one) === pid);
 

@@ -1,7 +1,20 @@
 /** Being asked to end, once, twice and in storms; what a command inherits of its caller's signals; who pid 1 is. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { canRun, eventually, hold, inside, marked, marker, NSRUN, nsrun, shell, skipReason, temporary } from "./helpers.ts";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import {
+  canRun,
+  eventually,
+  hold,
+  inside,
+  marked,
+  marker,
+  NSRUN,
+  nsrun,
+  processes,
+  shell,
+  skipReason,
+  temporary,
+} from "./helpers.ts";
 
 const reason = skipReason("stopping", [canRun]);
 /** Does not end by itself: its background child neither. */
@@ -29,7 +42,7 @@ describe.skipIf(reason !== undefined)("--stop-timeout", () => {
     expect((await polite.finished()).code).toBe(4);
   });
   test("nonsense is one line", async () => {
-    for (const value of ["-1", "x", "", "1e9", "NaN"]) {
+    for (const value of ["-1", "x", "", " ", "1e9", "NaN", "0x10", " 5", "5s", "1e3", "Infinity", "2000000"]) {
       const { code, stderr } = await nsrun([`--stop-timeout=${value}`, "--", "true"]);
       expect({ code, stderr }).toEqual({ code: 125, stderr: `nsrun: --stop-timeout ${value}: expected seconds, 0 or more\n` });
     }
@@ -47,6 +60,41 @@ describe.skipIf(reason !== undefined)("SIGINT", () => {
     expect((await held.finished()).code).toBe(137);
     expect(performance.now() - begin).toBeLessThan(1000);
   });
+});
+
+describe.skipIf(reason !== undefined)("a terminal that takes no more output", () => {
+  for (const [what, signals] of [
+    ["SIGTERM and the timeout", ["SIGTERM"]],
+    ["a second SIGINT", ["SIGINT", "SIGINT"]],
+  ] as const)
+    test(`does not keep nsrun from ending by ${what}`, async () => {
+      const mark = marker();
+      using dir = temporary();
+      expect((await shell(["mkfifo", dir.file("fifo")])).code).toBe(0);
+      const fifo = openSync(dir.file("fifo"), "r+"); // nobody reads it
+      const run = `${NSRUN.join(" ")} run --stop-timeout 0.5 -- yes ${mark}`;
+      const script = Bun.spawn(["script", "-qec", run, "/dev/null"], { stdio: ["ignore", fifo, "ignore"] });
+      const find = (start: string) => () => [...processes()].find(([, a]) => a.startsWith(start) && a.endsWith(mark))?.[0];
+      try {
+        const supervisor = await eventually("nsrun", find(NSRUN.join(" ")));
+        const yes = await eventually("the command", find("yes "));
+        let calm = 0; // looks in a row at which it slept: it writes no more
+        const sleeps = () => /^State:\tS/m.test(readFileSync(`/proc/${yes}/status`, "utf8"));
+        await eventually("a full terminal", () => {
+          calm = sleeps() ? calm + 1 : 0;
+          return calm > 20;
+        });
+        for (const signal of signals) {
+          process.kill(supervisor, signal);
+          await Bun.sleep(100);
+        }
+        await eventually("its end", () => find(NSRUN.join(" "))() === undefined, 2000);
+      } finally {
+        script.kill("SIGKILL");
+        closeSync(fifo);
+        await eventually("the end of all", () => marked(mark).length === 0);
+      }
+    });
 });
 
 describe.skipIf(reason !== undefined)("a storm of signals", () => {

@@ -1,7 +1,7 @@
 /** The container's own terminal, driven and looked at through tmux: what a user sees in his first minute. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { canRun, eventually, marked, marker, NSRUN, processes, skipReason, temporary, works } from "./helpers.ts";
+import { canRun, eventually, marked, marker, NSRUN, parentOf, processes, skipReason, temporary, works } from "./helpers.ts";
 import { Screen } from "./tmux.ts";
 
 const reason = skipReason("terminal", [canRun, [works("tmux", "-V"), "tmux is missing"]]);
@@ -14,6 +14,8 @@ const command = (mark: string) =>
   eventually(`the command ${mark}`, () =>
     marked(mark).find((pid) => !/main.ts|nsrun-init|tmux/.test(processes().get(pid) ?? "main.ts")),
   );
+/** The parent of pid 1. */
+const stage = async (mark: string) => parentOf(parentOf(await command(mark)));
 
 describe.skipIf(reason !== undefined)("a terminal of the container's own", () => {
   test("has a name inside, is /dev/console and the controlling terminal", async () => {
@@ -46,6 +48,31 @@ describe.skipIf(reason !== undefined)("a terminal of the container's own", () =>
     await Bun.sleep(300);
     await screen.keys("C-c");
     expect(await screen.run("jobs")).not.toContain("1002");
+  });
+  test("bare nsrun, whose shell is pid 1, has job control as well", async () => {
+    await using screen = await Screen.open();
+    await screen.type(NSRUN.join(" "));
+    await screen.shows(/^\/ # $/m);
+    expect(await screen.text()).not.toContain("can't access tty");
+    expect(await screen.run("tty; echo $$")).toBe("/dev/pts/0\n1");
+    await screen.type("sleep 1000 & sleep 1001");
+    await Bun.sleep(300);
+    await screen.keys("C-z");
+    await screen.shows(/Stopped +sleep 1001/);
+    await screen.type("fg %2");
+    await Bun.sleep(300);
+    await screen.keys("C-c");
+    expect(await screen.run("jobs")).toMatch(/^\[1\]\S* +Running +sleep 1000$/);
+    await screen.type("exit 3");
+    await screen.shows(/^\$ $/m);
+    expect(await screen.run("echo $?")).toBe("3");
+  });
+  test("keys typed before the container is there are not lost", async () => {
+    await using screen = await Screen.open();
+    await screen.type(`${RUN} -- sh\necho typed ahead; exit 5`);
+    await screen.shows(/^typed ahead$/m);
+    await screen.shows(/\n\$ $/m);
+    expect(await screen.run("echo $?")).toBe("5");
   });
   test("a resize arrives inside, as size and as SIGWINCH", async () => {
     await using screen = await Screen.open(80, 24);
@@ -101,6 +128,7 @@ describe.skipIf(reason !== undefined)("the caller's terminal is as it was", () =
     ["after SIGINT, twice", "trap '' INT; echo up; cat", twice, 137],
     ["after kill -9 of the container", "echo up; cat; exit 9", kill("SIGKILL", command), 137],
     ["after kill -9 of nsrun", "echo up; cat", kill("SIGKILL", supervisor), 137],
+    ["after kill -9 of the stage, which carries the bytes", "echo up; cat; exit 9", kill("SIGKILL", stage), 125],
     ["after a start that fails", "", undefined, 127],
   ];
   function kill(signal: NodeJS.Signals, whom: (mark: string) => Promise<number>) {
@@ -158,12 +186,16 @@ describe.skipIf(reason !== undefined)("the caller's terminal is as it was", () =
     await screen.keys("C-d");
     expect(await screen.run("echo $?")).toMatch(/^(\$ )?0$/);
   });
-  test("closing the window ends the container", async () => {
-    const mark = marker();
-    await using screen = await Screen.open();
-    await screen.type(`${RUN} -- sh -c 'echo up; cat' ${mark}`);
-    await screen.shows(/^up$/m);
-    await screen.tmux("kill-session");
-    await eventually(`nothing left of ${mark}`, () => marked(mark).length === 0);
-  });
+  for (const [what, script] of [
+    ["", "echo up; cat"],
+    [" that will not hear of it, after the timeout", "trap '' HUP TERM; echo up; while :; do sleep 0.1; done"],
+  ] as const)
+    test(`closing the window ends the container${what}`, async () => {
+      const mark = marker();
+      await using screen = await Screen.open();
+      await screen.type(`${RUN} --stop-timeout 0.5 -- sh -c "${script}" ${mark}`);
+      await screen.shows(/^up$/m);
+      await screen.tmux("kill-session");
+      await eventually(`nothing left of ${mark}`, () => marked(mark).length === 0);
+    });
 });

@@ -1,9 +1,21 @@
-/** An ordinary user who exists in a private mount namespace only: the machine's /etc/passwd, subuid and subgid stay as they are. */
+/**
+ * An ordinary user with ranges of ids. As root: one who exists in a private mount namespace only: the machine's /etc/passwd,
+ * subuid and subgid stay as they are. Else it is ourselves, when the ranges are these (test/as-user.sh).
+ */
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { CHECKOUT, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
+import { userInfo } from "node:os";
+import { CHECKOUT, isRoot, NSRUN, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
 
-export const UID = 47110;
-export const NAME = "nsrun-alice";
+export const UID = isRoot ? 47110 : process.getuid!();
+export const NAME = isRoot ? "nsrun-alice" : userInfo().username;
+const SUBUID = `${NAME}:200000:65536\n${UID}:300000:10\n`;
+const SUBGID = `${NAME}:500000:65536\n`;
+
+/** The requirement of those tests, for skipReason. */
+export const hasRanges = [
+  isRoot || (readFileSync("/etc/subuid", "utf8") === SUBUID && readFileSync("/etc/subgid", "utf8") === SUBGID),
+  "neither root nor the user that test/as-user.sh makes",
+] as const;
 
 export interface UserFiles {
   /** Default: two ranges for NAME in each file. */
@@ -25,6 +37,10 @@ export class TestUser implements Disposable {
     const user = new TestUser();
     const { home } = user;
     chmodSync(home.path, 0o755);
+    if (!isRoot) {
+      mkdirSync(home.file("cache"), { mode: 0o700 });
+      return user;
+    }
     mkdirSync(home.file("cache"), { mode: 0o700 });
     chownSync(home.file("cache"), UID, UID);
     const copy = `mkdir nsrun && cd nsrun && cp "$1" bun && cp -r "$2/src" "$2/package.json" . && mkdir node_modules &&
@@ -38,13 +54,22 @@ export class TestUser implements Disposable {
   /** The command line of nsrun as this user. */
   argv(files: UserFiles = {}): string[] {
     const { path } = this.home;
-    writeFileSync(this.home.file("subuid"), files.subuid ?? `${NAME}:200000:65536\n${UID}:300000:10\n`);
-    writeFileSync(this.home.file("subgid"), files.subgid ?? `${NAME}:500000:65536\n`);
+    if (!isRoot) {
+      if (Object.keys(files).length > 0) throw new Error("only root can show the user other files");
+      return ["env", `HOME=${path}`, `NSRUN_CACHE=${path}/cache`, ...NSRUN];
+    }
+    writeFileSync(this.home.file("subuid"), files.subuid ?? SUBUID);
+    writeFileSync(this.home.file("subgid"), files.subgid ?? SUBGID);
     const binds = ["passwd", "subuid", "subgid"].map((name) => `mount --bind ${path}/${name} /etc/${name}`);
     const become = `setpriv --reuid ${UID} --regid ${files.gid ?? UID} --clear-groups ${files.setpriv ?? ""}`;
     const script = `set -e; ${binds.join("; ")}; ${files.before ?? ":"}; exec ${become} env HOME=${path} NSRUN_CACHE=${path}/cache "$@"`;
     const nsrun = [this.home.file("nsrun/bun"), "--no-env-file", this.home.file("nsrun/src/cmd/main.ts")];
     return ["unshare", "-m", "sh", "-c", script, "sh", ...nsrun];
+  }
+
+  /** The library that this user can read. */
+  get sources(): string {
+    return isRoot ? this.home.file("nsrun/src/index.ts") : `${CHECKOUT}/src/index.ts`;
   }
 
   run(args: readonly string[], files: UserFiles = {}): Promise<Outcome> {
