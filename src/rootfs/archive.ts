@@ -5,12 +5,12 @@ import { NsrunError, UsageError } from "../errors.ts";
 import { errno, errnoText } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
-import { decompress, RATIO, type RatioLimit } from "./decompress.ts";
+import { decompress } from "./decompress.ts";
+import { LIMITS, RATIO_FROM } from "./limits.ts";
 import { show } from "./names.ts";
 import { type UnpackOptions, type UnpackReport, unpackTar } from "./unpack.ts";
 
 export interface UnpackFileOptions extends UnpackOptions {
-  readonly ratio?: RatioLimit;
   /** Is shown every chunk of the archive file as it is read. */
   readonly onRead?: (chunk: Uint8Array) => void;
 }
@@ -64,7 +64,8 @@ export function unpackInto(file: FileHandle, path: string, rootFd: number, optio
   Bun.unsafe.setJITPolicy(1); // the executable starts with a reluctant compiler: this is no longer the start
   const archive = options.archive ?? path;
   const source = chunksOf(file, `read ${show(archive)}`, options.onRead);
-  return unpackTar(decompress(source, archive, options.ratio ?? RATIO), rootFd, { ...options, archive });
+  const ratio = { maxRatio: options.maxRatio ?? LIMITS.maxRatio, from: RATIO_FROM };
+  return unpackTar(decompress(source, archive, ratio), rootFd, { ...options, archive });
 }
 
 /**

@@ -5,6 +5,7 @@
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { NsrunError, UsageError } from "../errors.ts";
+import { LIMITS, RATIO_FROM } from "./limits.ts";
 import { show } from "./names.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
@@ -43,7 +44,7 @@ export interface RatioLimit {
   /** No ratio is looked at below this many bytes out. */
   readonly from: number;
 }
-export const RATIO: RatioLimit = { maxRatio: 1000, from: 64 * 2 ** 20 };
+const RATIO: RatioLimit = { maxRatio: LIMITS.maxRatio, from: RATIO_FROM };
 
 type Chunks = AsyncIterable<Uint8Array>;
 
@@ -68,7 +69,9 @@ export async function* decompress(source: Chunks, archive: string, limit: RatioL
     for await (const chunk of kind === "xz" || kind === "bzip2" ? program(kind, rest, archive) : builtin(kind, rest, archive)) {
       given += chunk.length;
       if (given > limit.from && given > limit.maxRatio * counted.taken) {
-        throw new UsageError(`${show(archive)}: unpacks to more than ${limit.maxRatio} times its size`);
+        throw new UsageError(`${show(archive)}: unpacks to more than ${limit.maxRatio} times its size`, {
+          hint: "--max-ratio moves this limit",
+        });
       }
       yield chunk;
     }

@@ -5,9 +5,9 @@
 import { errno } from "../ffi/errno.ts";
 import { AT, O } from "../ffi/flags.ts";
 import { failed, sys } from "../ffi/syscall.ts";
+import { GUARDS } from "./guards.ts";
 import { type ByteString, cstr } from "./names.ts";
 
-const FLAGS = O.O_PATH | O.O_NOFOLLOW | O.O_DIRECTORY | O.O_CLOEXEC;
 const ENOENT = -errno("ENOENT");
 const ENOTDIR = -errno("ENOTDIR");
 
@@ -32,12 +32,12 @@ export class Tree implements Disposable {
     for (; depth < parts.length; depth++) {
       const name = parts[depth] ?? "";
       const parent = this.#top();
-      let fd = sys("openat", parent, cstr(name), FLAGS, 0);
+      let fd = sys("openat", parent, cstr(name), GUARDS.component, 0);
       if (fd === ENOENT && create) {
         const made = sys("mkdirat", parent, cstr(name), 0o755);
         if (made < 0) return made;
         create(parts.slice(0, depth + 1).join("/"));
-        fd = sys("openat", parent, cstr(name), FLAGS, 0);
+        fd = sys("openat", parent, cstr(name), GUARDS.component, 0);
       }
       if (fd < 0) return fd;
       this.#chain.push({ name, fd });
