@@ -4,7 +4,8 @@ import { type Option, RUN_OPTIONS } from "./options.ts";
 
 const WIDTH = { helpWidth: Math.min(process.stdout.columns ?? 100, 120) };
 
-function commanderOption(option: Option): CommanderOption {
+/** A row of the table for commander. */
+export function commanderOption(option: Option): CommanderOption {
   const short = option.short ? `-${option.short}, ` : "";
   const long = option.negative ? `--no-${option.name}` : `--${option.name}`;
   return new CommanderOption(`${short}${long}${option.value ? ` <${option.value}>` : ""}`, option.help).helpGroup(

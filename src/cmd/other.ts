@@ -1,28 +1,11 @@
 /** The commands that are not `run`, through commander. */
 import { release } from "node:os";
-import { type Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { UsageError } from "../errors.ts";
 import { program } from "./help.ts";
 import { didYouMean } from "./parse.ts";
-
-function unpackCommand(top: Command): void {
-  top
-    .command("unpack")
-    .summary("unpack a root file system archive safely")
-    .description(
-      "Unpacks TAR (.tar, .gz, .xz, .zst, .bz2) below DIR. No entry can land outside DIR; device nodes and owners only as root.",
-    )
-    .argument("<TAR>")
-    .argument("<DIR>")
-    .action(async (tar: string, dir: string) => {
-      const { unpackFile } = await import("../rootfs/archive.ts");
-      const report = await unpackFile(tar, dir);
-      const left = Object.entries(report.skipped).filter(([, count]) => count > 0);
-      const without = left.length > 0 ? `; left out: ${left.map(([what, count]) => `${count} ${what}`).join(", ")}` : "";
-      process.stderr.write(`nsrun: ${report.entries} entries${without}\n`);
-    });
-}
+import { unpackCommand } from "./unpack.ts";
 
 /** Runs what argv says; throws UsageError for what commander does not know. */
 export async function otherCommand(argv: readonly string[]): Promise<number> {

@@ -37,13 +37,13 @@ export interface LimitOptions {
   /** Default 1000. */
   maxRatio?: number | string | undefined;
 }
-/** Field of the options → the limit, the option's name, what its value is. A row of the help each. */
+/** Field of the options → the limit, the option's name. */
 export const LIMIT_OPTIONS = [
-  ["maxSize", "maxBytes", "max-size", "SIZE", "bytes that an archive may unpack to (k m g t); default 16g"],
-  ["maxEntries", "maxEntries", "max-entries", "N", "members an archive may have; default 1000000"],
-  ["maxDepth", "maxDepth", "max-depth", "N", "directories a name in an archive may lead through; default 128"],
-  ["maxPath", "maxPath", "max-path", "N", "bytes a name in an archive may have; default 4096"],
-  ["maxRatio", "maxRatio", "max-ratio", "N", "bytes out for each compressed byte of an archive; default 1000"],
+  ["maxSize", "maxBytes", "max-size"],
+  ["maxEntries", "maxEntries", "max-entries"],
+  ["maxDepth", "maxDepth", "max-depth"],
+  ["maxPath", "maxPath", "max-path"],
+  ["maxRatio", "maxRatio", "max-ratio"],
 ] as const;
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
