@@ -4,6 +4,7 @@
  */
 import { AT, O } from "../ffi/flags.ts";
 import { splitName } from "./names.ts";
+import { checksumFits } from "./tar-header.ts";
 
 export const GUARDS = {
   /** A name's components; `..` and NUL are refused, a leading `/` is taken off. */
@@ -15,11 +16,15 @@ export const GUARDS = {
   /** linkat(2): without AT_SYMLINK_FOLLOW a hard link to a link is a name of the link. */
   link: 0,
   /** Owner, mode and time of what is no open file. */
-  metadata: AT.AT_SYMLINK_NOFOLLOW,
+  metadata: AT.AT_SYMLINK_NOFOLLOW as number,
+  /** Modes of directories come last: not through a name that something else has got meanwhile. */
+  replaced: (directories: Map<string, unknown>, path: string): void => void directories.delete(path),
   /** A device node that hides the name below it from overlayfs (Documentation/filesystems/overlayfs.rst, "whiteouts"). */
   whiteout: (type: string, major: number, minor: number): boolean => type === "char" && major === 0 && minor === 0,
   /** Attributes that say the same, or send overlayfs to another directory (redirect, metacopy, opaque). */
   overlayAttribute: (name: string): boolean => /^(user|trusted)\.overlay\./.test(name),
+  /** A header that is none: the place in the stream was lost, or never known. */
+  checksum: checksumFits,
   /** A C string ends at a NUL: two readers would see two names. */
   nul: (value: string): boolean => value.includes("\0"),
   /** A pax or GNU name header is held in memory: so many bytes. */

@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 
 export interface UnpackLimits {
-  /** Bytes of file contents, extended headers and what follows the end marker. */
+  /** Bytes of file contents. */
   readonly maxBytes: number;
   /** Members, and directories that are made because a name leads through them. */
   readonly maxEntries: number;
@@ -23,6 +23,8 @@ export const LIMITS: UnpackLimits = {
 export const RATIO_FROM = 64 * 2 ** 20;
 /** Bytes of names that are kept in memory until the end (directories, owners to be given later). */
 const MAX_HELD = 512 * 2 ** 20;
+/** Bytes of extended headers and of zeros behind the end marker, besides as many as contents may have. */
+const OVERHEAD = 64 * 2 ** 20;
 
 /** The limits as options of the command line and the library, which names them so. */
 export interface LimitOptions {
@@ -83,16 +85,25 @@ export class Budget {
   #bytes = 0;
   #entries = 0;
   #held = 0;
+  #overhead = 0;
   constructor(
     readonly limits: UnpackLimits,
     readonly archive: string,
   ) {}
 
-  /** `bytes` more come out of the archive. */
+  /** So many bytes of contents more. */
   bytes(count: number, where: () => string): void {
     this.#bytes += count;
     const { maxBytes } = this.limits;
     if (this.#bytes > maxBytes) throw over(`${this.archive}: more than ${maxBytes} bytes${where()}`, "maxBytes");
+  }
+
+  /** So many bytes that become no contents. */
+  overhead(count: number, where: () => string): void {
+    this.#overhead += count;
+    const most = this.limits.maxBytes + OVERHEAD;
+    if (this.#overhead > most)
+      throw over(`${this.archive}: more than ${most} bytes of headers and padding${where()}`, "maxBytes");
   }
 
   /** One more file, directory or link. */

@@ -8,7 +8,7 @@ import { GUARDS } from "./guards.ts";
 import { Budget, LIMITS } from "./limits.ts";
 import { byteString, show } from "./names.ts";
 import { type Extensions, longName, type TarEntry, tarEntry } from "./tar-entry.ts";
-import { BLOCK, checksumFits, HeaderProblem, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
+import { BLOCK, HeaderProblem, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { mergePax, NO_RECORDS, parsePax } from "./tar-pax.ts";
 
 export type { TarEntry } from "./tar-entry.ts";
@@ -103,7 +103,7 @@ export class TarReader {
   }
 
   #header(block: Uint8Array): TarHeader {
-    if (!checksumFits(block)) {
+    if (!GUARDS.checksum(block)) {
       throw this.#fail(this.#count > 0 ? "bad header checksum after" : "not a tar archive (no tar header at its start)");
     }
     this.#count++;
@@ -116,7 +116,7 @@ export class TarReader {
     for (;;) {
       const piece = this.#in.here(1 << 20);
       if (piece && GUARDS.trailing(piece)) throw this.#fail("data after the end of the archive");
-      if (piece) this.budget.bytes(piece.length, this.#where);
+      if (piece) this.budget.overhead(piece.length, this.#where);
       else if (!(await this.#in.more())) return undefined;
     }
   }
@@ -125,7 +125,7 @@ export class TarReader {
   async #extend(header: TarHeader): Promise<void> {
     const { size, type } = header;
     if (size > GUARDS.extension) throw this.#fail(`extended header of ${size} bytes (limit ${GUARDS.extension})`);
-    this.budget.bytes(size, this.#where);
+    this.budget.overhead(size, this.#where);
     const data = await this.#in.exactly(size);
     if (data.length < size) throw this.#fail("truncated archive");
     this.#padding = padding(size);

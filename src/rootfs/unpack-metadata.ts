@@ -39,7 +39,7 @@ export class Metadata {
     this.#mapped = options.mapped;
     this.#later = this.#owners ? undefined : options.later;
     site.implied = (path) => void this.#directories.set(path, IMPLIED);
-    site.removed = (path) => void this.#directories.delete(path);
+    site.removed = (path) => GUARDS.replaced(this.#directories, path);
     this.#timesView.setBigInt64(8, BigInt(UTIME_OMIT), true);
   }
 

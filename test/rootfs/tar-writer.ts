@@ -91,24 +91,31 @@ export class Place implements Disposable {
   }
   #state(): string {
     const seen = statSync(join(this.canary, "file"));
+    const dir = statSync(this.canary);
     const names = `${readdirSync(this.dir)} ${readdirSync(this.canary)}`;
-    return `${names} ${readFileSync(join(this.canary, "file"))} ${seen.mode} ${seen.uid} ${seen.mtimeMs} ${seen.nlink}`;
+    return `${names} ${dir.mode} ${dir.uid} ${readFileSync(join(this.canary, "file"))} ${seen.mode} ${seen.uid} ${seen.mtimeMs} ${seen.nlink}`;
   }
   /** Throws when anything beside the target changed. */
   check(): void {
     if (this.#state() !== this.#before) throw new Error(`outside the target: ${this.#before} became ${this.#state()}`);
   }
-  async unpack(archive: Uint8Array, options: UnpackOptions = {}): Promise<UnpackReport> {
+  unpack(archive: Uint8Array, options: UnpackOptions = {}): Promise<UnpackReport> {
+    return this.unpackOf(stream(archive), options);
+  }
+  async unpackOf(archive: AsyncIterable<Uint8Array>, options: UnpackOptions = {}): Promise<UnpackReport> {
     using root = Fd.from("open the target", "openat", -100, this.target, O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
     try {
-      return await unpackTar(stream(archive), root.number, { archive: "x.tar", ...options });
+      return await unpackTar(archive, root.number, { archive: "x.tar", ...options });
     } finally {
       this.check();
     }
   }
   /** The message of the refusal. */
-  async refusal(archive: Uint8Array, options: UnpackOptions = {}): Promise<string> {
-    return await this.unpack(archive, options).then(
+  refusal(archive: Uint8Array, options: UnpackOptions = {}): Promise<string> {
+    return this.refusalOf(stream(archive), options);
+  }
+  async refusalOf(archive: AsyncIterable<Uint8Array>, options: UnpackOptions = {}): Promise<string> {
+    return await this.unpackOf(archive, options).then(
       () => "unpacked",
       (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error)),
     );
