@@ -99,9 +99,12 @@ async function* rejoin(head: Uint8Array, input: AsyncIterator<Uint8Array>, count
   }
 }
 
+/** What is decoded ahead, in another thread, while we write files. */
+const STREAM = { chunkSize: 1 << 18, readableHighWaterMark: 1 << 22 };
+
 /** Pulls the chunks through a zlib stream and checks that it used all of them. */
 async function* builtin(kind: "gzip" | "zstd", chunks: Chunks, archive: string): Chunks {
-  const stream = kind === "gzip" ? createGunzip({ chunkSize: 1 << 18 }) : createZstdDecompress({ chunkSize: 1 << 18 });
+  const stream = kind === "gzip" ? createGunzip(STREAM) : createZstdDecompress(STREAM);
   const frames = kind === "zstd" ? new ZstdFrames() : undefined;
   let fed = 0;
   let sourceError: unknown;
