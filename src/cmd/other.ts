@@ -3,6 +3,7 @@ import { release } from "node:os";
 import { CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { UsageError } from "../errors.ts";
+import { cacheCommand } from "./cache.ts";
 import { program } from "./help.ts";
 import { didYouMean } from "./parse.ts";
 import { unpackCommand } from "./unpack.ts";
@@ -11,7 +12,9 @@ import { unpackCommand } from "./unpack.ts";
 export async function otherCommand(argv: readonly string[]): Promise<number> {
   const top = program().version(`nsrun ${pkg.version} (bun ${Bun.version}, linux ${release()})`);
   unpackCommand(top);
-  for (const command of [top, ...top.commands]) command.exitOverride().configureOutput({ writeErr: () => {} });
+  cacheCommand(top);
+  for (const command of [top, ...top.commands, ...top.commands.flatMap((one) => one.commands)])
+    command.exitOverride().configureOutput({ writeErr: () => {} });
   top.helpCommand("help [command]", "help for a command");
   const names = top.commands.map((command) => command.name());
   const asked = argv[0] === "help" ? argv[1] : undefined;

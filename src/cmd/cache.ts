@@ -1,0 +1,101 @@
+/** `nsrun cache list`, `nsrun cache prune`. */
+import type { Command } from "commander";
+import { findCaller, idMaps } from "../container/caller.ts";
+import { UsageError } from "../errors.ts";
+import { AT_FDCWD } from "../ffi/flags.ts";
+import { cacheDir, cachePath } from "../rootfs/cache-dir.ts";
+import type { CacheEntry } from "../rootfs/prune.ts";
+import { statPath } from "../rootfs/stat.ts";
+
+const DAY = 86_400_000;
+
+/** The cache, if there is one: looking makes none. */
+function existing(): string | undefined {
+  return typeof statPath(AT_FDCWD, cachePath()) === "number" ? undefined : cacheDir();
+}
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/** 1536 → "1.5 KiB". */
+export function humanSize(bytes: number | undefined): string {
+  if (bytes === undefined) return "?";
+  const unit = Math.min(bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10), UNITS.length - 1);
+  return `${unit === 0 ? bytes : (bytes / 1024 ** unit).toFixed(1)} ${UNITS[unit]}`;
+}
+
+interface Shown extends CacheEntry {
+  readonly path: string;
+  readonly bytes: number | undefined;
+}
+
+async function sized(cache: string, entries: readonly CacheEntry[]): Promise<Shown[]> {
+  const { diskUsage } = await import("../rootfs/usage.ts");
+  return entries.map((entry) => ({ ...entry, path: `${cache}/${entry.name}`, bytes: diskUsage(`${cache}/${entry.name}`) }));
+}
+
+function show(entries: readonly Shown[], json: boolean | undefined): void {
+  if (json) {
+    const list = entries.map(({ used, ...entry }) => ({
+      ...entry,
+      bytes: entry.bytes ?? null,
+      used: new Date(used).toISOString(),
+    }));
+    process.stdout.write(`${JSON.stringify(list, null, 2)}\n`);
+    return;
+  }
+  for (const { name, bytes, used, inUse } of entries) {
+    const when = new Date(used).toISOString().slice(0, 16).replace("T", " ");
+    process.stdout.write(`${name}  ${humanSize(bytes).padStart(10)}  ${when}${inUse ? "  in use" : ""}\n`);
+  }
+}
+
+async function list({ json }: { json?: boolean }): Promise<void> {
+  const { cacheEntries } = await import("../rootfs/prune.ts");
+  const cache = existing();
+  show(cache === undefined ? [] : await sized(cache, cacheEntries(cache)), json);
+}
+
+function days(text: string | undefined): number {
+  if (text === undefined) return 0;
+  if (!/^\d{1,5}$/.test(text)) throw new UsageError(`--older-than ${text}: expected a number of days`);
+  return Number(text) * DAY;
+}
+
+/** How files of granted ids are removed: only in a user namespace where they are ours. */
+async function remover(): Promise<((path: string) => void) | undefined> {
+  if (process.geteuid?.() === 0) return undefined;
+  const { maps } = await idMaps(findCaller(), {});
+  if (!maps.writers) return undefined;
+  const { removeOwned } = await import("../rootfs/owners.ts");
+  return (path) => removeOwned(maps, path);
+}
+
+async function pruneCache({ olderThan, json }: { olderThan?: string; json?: boolean }): Promise<void> {
+  const { cacheEntries, prune } = await import("../rootfs/prune.ts");
+  const age = days(olderThan);
+  const cache = existing();
+  const before = cache === undefined ? [] : await sized(cache, cacheEntries(cache));
+  const names = cache === undefined ? [] : prune(cache, { olderThan: age, remove: await remover() }).map(({ name }) => name);
+  const removed = before.filter(({ name }) => names.includes(name));
+  show(removed, json);
+  const bytes = removed.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);
+  const used = before.filter(({ inUse }) => inUse).length;
+  const kept = used > 0 ? `; ${used} in use` : "";
+  process.stderr.write(`nsrun: ${removed.length} removed, ${humanSize(bytes)}${kept}\n`);
+}
+
+export function cacheCommand(top: Command): void {
+  const cache = top.command("cache").summary("list and remove what is kept of archives and busyboxes");
+  cache.description(`Unpacked archives and the default root are kept in ${cachePath()} ($NSRUN_CACHE).`);
+  cache
+    .command("list", { isDefault: true })
+    .summary("what is kept, its size, when it was used last, whether it is in use; the longest unused first")
+    .option("--json", "as JSON")
+    .action(list);
+  cache
+    .command("prune")
+    .summary("remove what no running nsrun uses")
+    .option("--older-than <DAYS>", "only what was not used for so long")
+    .option("--json", "what was removed, as JSON")
+    .action(pruneCache);
+}
