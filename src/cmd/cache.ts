@@ -88,7 +88,7 @@ export function cacheCommand(top: Command): void {
   const cache = top.command("cache").summary("list and remove what is kept of archives and busyboxes");
   cache.description(`Unpacked archives and the default root are kept in ${cachePath()} ($NSRUN_CACHE).`);
   cache
-    .command("list", { isDefault: true })
+    .command("list")
     .summary("what is kept, its size, when it was used last, whether it is in use; the longest unused first")
     .option("--json", "as JSON")
     .action(list);

@@ -29,15 +29,23 @@ export async function otherCommand(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
     if (error.code === "commander.help") {
-      process.stdout.write(top.helpInformation());
+      process.stdout.write((top.commands.find((command) => command.name() === argv[0]) ?? top).helpInformation());
       return 0;
     }
-    const word = argv[0] ?? "";
-    const near = error.code === "commander.unknownCommand" ? didYouMean(word, names) : undefined;
-    const hint = near ? `did you mean ${near}?` : `to run a program: nsrun run -- ${argv.join(" ")}`;
-    throw new UsageError(
-      error.message.replace(/^error: | \(Did you mean.*$/g, ""),
-      error.code === "commander.unknownCommand" ? { hint } : {},
-    );
+    throw misused(error, argv, names);
   }
+}
+
+/** commander's words as one line of ours, its suggestion as the hint. */
+function misused({ message, code }: CommanderError, argv: readonly string[], names: readonly string[]): UsageError {
+  const word = argv[0] ?? "";
+  const own = names.includes(word);
+  const meant = own ? /\(Did you mean (.*)\?\)/.exec(message)?.[1] : didYouMean(word, names);
+  const text = message.replace(/^error: |\s*\(Did you mean.*$/gs, "");
+  if (meant) return new UsageError(text, { hint: `did you mean ${meant}?` });
+  if (own) return new UsageError(text, { hint: `see: nsrun ${word} --help` });
+  return new UsageError(
+    text,
+    code === "commander.unknownCommand" ? { hint: `to run a program: nsrun run -- ${argv.join(" ")}` } : {},
+  );
 }

@@ -83,35 +83,53 @@ export function prune(cache: string, options: PruneOptions = {}): CacheEntry[] {
     const mark = lockMark(cache, entry.name, true);
     if (typeof mark === "string") continue;
     const temporary = `tmp-${process.pid}-${randomBytes(6).toString("hex")}`;
+    const lock = lockTree(at.number, entry.name);
     try {
       must(`take ${entry.name} out of the cache`, "renameat2", at.number, entry.name, at.number, temporary, 0);
       sys("unlinkat", AT_FDCWD, markPath(cache, entry.name), 0);
+      mark.close(); // whoever waited may go on: the name is free
+      removeTemporary(at.number, cache, temporary, options.remove);
     } finally {
       mark.close();
+      lock?.close();
     }
-    removeTemporary(at.number, cache, temporary, options.remove);
     removed.push(entry);
   }
   forget(cache, before);
   return removed;
 }
 
-/** A builder's sweep may be at it as well: what counts is that it is gone. Otherwise the next sweep tries again. */
+/** So that no builder's sweep takes what has lost its name for a dead one's. What cannot be opened is not swept either. */
+function lockTree(at: number, name: string): Fd | undefined {
+  const fd = sys("openat", at, name, O.O_RDONLY | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC, 0);
+  if (fd < 0) return undefined;
+  sys("flock", fd, LOCK_EX | LOCK_NB);
+  return new Fd(fd);
+}
+
 function removeTemporary(at: number, cache: string, name: string, remove: PruneOptions["remove"]): void {
   try {
     removeTree(at, name);
   } catch (error) {
-    if (typeof statPath(at, name) === "number") return;
     if (!remove) throw error;
     remove(`${cache}/${name}`);
   }
 }
 
-/** The hashes that were noted for archives before then: without one an archive is read once more. */
+/** Notes of archives' hashes from before then (without one an archive is read once more), and marks without a tree. */
 function forget(cache: string, before: number): void {
   for (const name of readdirSync(cache)) {
-    if (!name.startsWith("memo-")) continue;
-    const stat = statPath(AT_FDCWD, `${cache}/${name}`);
-    if (typeof stat !== "number" && Number(stat.mtime / 1_000_000n) <= before) sys("unlinkat", AT_FDCWD, `${cache}/${name}`, 0);
+    const path = `${cache}/${name}`;
+    if (name.startsWith("memo-")) {
+      const stat = statPath(AT_FDCWD, path);
+      if (typeof stat !== "number" && Number(stat.mtime / 1_000_000n) <= before) sys("unlinkat", AT_FDCWD, path, 0);
+    } else if (name.startsWith("use-")) {
+      const tree = name.slice("use-".length);
+      if (typeof statPath(AT_FDCWD, `${cache}/${tree}`) !== "number") continue;
+      const mark = lockMark(cache, tree, false); // who is about to build it holds it
+      if (typeof mark === "string") continue;
+      sys("unlinkat", AT_FDCWD, path, 0);
+      mark.close();
+    }
   }
 }

@@ -120,6 +120,13 @@ describe.skipIf(reason !== undefined)("an archive with foreign owners", () => {
     const argv = ["env", "--ignore-signal=CHLD", ...user.argv(), "run", "--rootfs", user.home.file("owners.tar")];
     expect((await shell([...argv, "--", "stat", "-c", "%u:%g", "suid"])).stdout).toBe("33:34\n");
   });
+  test("nsrun cache prune removes trees with files of granted ids", async () => {
+    expect((await list()).code).toBe(0);
+    expect(cached().length).toBeGreaterThan(0);
+    const { code, stderr } = await shell([...user.argv(), "cache", "prune"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^nsrun: \d+ removed, [^\n]*\n$/) });
+    expect(readdirSync(user.home.file("cache")).filter((name) => !name.startsWith("memo-"))).toEqual([]);
+  });
   test("root keeps them all", async () => {
     mkdirSync(user.home.file("root-cache"), { mode: 0o700 });
     const argv = [
