@@ -3,6 +3,7 @@ import { GUARDS } from "./guards.ts";
 import type { ByteString } from "./names.ts";
 import { HeaderProblem, type TarHeader } from "./tar-header.ts";
 import { type PaxRecords, paxInteger, paxTime, type TarTime } from "./tar-pax.ts";
+import { oldSparse, paxSparse, type Segment, type Sparse } from "./tar-sparse.ts";
 
 const TYPES = {
   "0": "file",
@@ -14,9 +15,9 @@ const TYPES = {
   "4": "block",
   "5": "directory",
   "6": "fifo",
+  S: "file",
 } as const;
 const UNWANTED: Record<string, string> = {
-  S: "sparse files are not supported",
   M: "multi-volume archives are not supported",
   D: "incremental archives are not supported",
   N: "old GNU long names are not supported",
@@ -29,8 +30,10 @@ export interface TarEntry {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Bytes of the body. */
+  /** Bytes of the body; of a file with holes those that it will have. */
   readonly size: number;
+  /** Of a file with holes: the parts that the body holds. */
+  readonly sparse?: readonly Segment[];
   readonly mtime: TarTime;
   readonly linkname: ByteString;
   readonly major: number;
@@ -54,14 +57,15 @@ function merged({ local, global }: Extensions): PaxRecords {
 }
 
 /** Throws {@link HeaderProblem}. */
-export function tarEntry(header: TarHeader, extensions: Extensions): TarEntry {
+export function tarEntry(header: TarHeader, extensions: Extensions): { entry: TarEntry; sparse: Sparse | undefined } {
   const pax = merged(extensions);
-  const name = pax.get("path") || (extensions.longName ?? header.name);
+  const name = pax.get("GNU.sparse.name") || pax.get("path") || (extensions.longName ?? header.name);
   const kind = TYPES[header.type as keyof typeof TYPES];
   if (!kind) throw new HeaderProblem(UNWANTED[header.type] ?? `unknown entry type ${JSON.stringify(header.type)}`);
   // a v7 directory is a file whose name ends with a slash; links have no body whatever their size says (GNU tar's list.c)
   const type = kind === "file" && name.endsWith("/") ? "directory" : kind;
-  return {
+  const sparse = header.block ? oldSparse(header.block) : pax.size > 0 && type === "file" ? paxSparse(pax) : undefined;
+  const entry: TarEntry = {
     name,
     type,
     mode: header.mode,
@@ -74,13 +78,13 @@ export function tarEntry(header: TarHeader, extensions: Extensions): TarEntry {
     minor: header.minor,
     xattrs: pax.size === 0 ? [] : attributes(pax),
   };
+  return { entry, sparse };
 }
 
 const XATTR = /^(?:SCHILY|LIBARCHIVE)\.xattr\.(.*)$/s;
 
 /** Libarchive and newer GNU tars write bytes of the names as %XX. */
 function attributes(pax: PaxRecords): string[] {
-  if ([...pax.keys()].some((key) => key.startsWith("GNU.sparse."))) throw new HeaderProblem(UNWANTED.S ?? "");
   const names = [...pax.keys()].map((key) => XATTR.exec(key)?.[1]).filter((name) => name !== undefined);
   return names.map((name) =>
     name.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),

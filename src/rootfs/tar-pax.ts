@@ -8,11 +8,15 @@ export type PaxRecords = ReadonlyMap<string, ByteString>;
 export const NO_RECORDS: PaxRecords = new Map();
 
 /**
- * The keywords that mean something here; of attributes and sparse maps only the names are kept. Everything else is dropped at
+ * The keywords that mean something here; of attributes only the names are kept. Everything else is dropped at
  * once: global records are carried through the whole archive, and a new megabyte of them can come before each member.
  */
-const KEPT = new Set(["path", "linkpath", "size", "uid", "gid", "mtime"]);
-const NAMED = /^(?:SCHILY\.xattr|LIBARCHIVE\.xattr|GNU\.sparse)\./;
+const KEPT = new Set([
+  ...["path", "linkpath", "size", "uid", "gid", "mtime"],
+  ...["major", "minor", "name", "realsize", "size", "map"].map((key) => `GNU.sparse.${key}`),
+]);
+const NAMED = /^(?:SCHILY|LIBARCHIVE)\.xattr\./;
+const NAMES = new Set(["path", "linkpath", "GNU.sparse.name"]);
 /** Attributes that one member, or the archive as a whole, may have. */
 const MAX_NAMED = 1000;
 
@@ -31,7 +35,7 @@ export function parsePax(data: Uint8Array): PaxRecords {
     if (equals < 0 || equals >= end) throw new HeaderProblem("malformed pax header");
     const key = text.slice(space + 1, equals);
     const value = text.slice(equals + 1, end - 1);
-    if ((key === "path" || key === "linkpath") && GUARDS.nul(value)) throw new HeaderProblem(`NUL in pax ${key}`);
+    if (NAMES.has(key) && GUARDS.nul(value)) throw new HeaderProblem(`NUL in pax ${key}`);
     if (KEPT.has(key)) records.set(key, value);
     else if (NAMED.test(key)) records.set(key, "");
     at = end;

@@ -10,11 +10,14 @@ import { byteString, show } from "./names.ts";
 import { type Extensions, longName, type TarEntry, tarEntry } from "./tar-entry.ts";
 import { BLOCK, HeaderProblem, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { mergePax, NO_RECORDS, parsePax } from "./tar-pax.ts";
+import { BodyMap, checkSegments, oldBlock, type Segment, type Sparse } from "./tar-sparse.ts";
 
 export type { TarEntry } from "./tar-entry.ts";
 
 /** Types that are not members but say something of those that follow. */
 const EXTENSIONS = new Set(["x", "X", "g", "L", "K", "V"]);
+/** Types before which something has to be read that may not be here. */
+const SLOW = new Set([...EXTENSIONS, "S"]);
 const padding = (size: number): number => -size & (BLOCK - 1);
 
 /** A stream of members: `next()`, then, if it is wanted, the body through `copy()`. What is not read is skipped. */
@@ -52,7 +55,7 @@ export class TarReader {
     this.#left = this.#padding = 0;
     if (isZero(block)) return this.#end();
     const header = this.#header(block);
-    return EXTENSIONS.has(header.type) ? this.#slowly(header) : this.#member(header);
+    return SLOW.has(header.type) ? this.#slowly(header) : this.#member(header).entry;
   }
 
   /** Gives the bytes of the body to `sink`, piece by piece, each valid during its call. A promise only where they are not here yet. */
@@ -84,7 +87,10 @@ export class TarReader {
   async #slowly(first: TarHeader | undefined): Promise<TarEntry | undefined> {
     let header = first ?? (await this.#nextHeader());
     for (; header && EXTENSIONS.has(header.type); header = await this.#nextHeader()) await this.#extend(header);
-    if (header) return this.#member(header);
+    if (header) {
+      const { entry, sparse } = this.#member(header);
+      return sparse ? await this.#holes(entry, sparse) : entry;
+    }
     const { local, longName, longLink } = this.#extensions;
     if (local.size > 0 || longName !== undefined || longLink !== undefined) throw this.#fail("truncated archive");
     return undefined;
@@ -138,17 +144,51 @@ export class TarReader {
     });
   }
 
-  #member(header: TarHeader): TarEntry {
+  /** The whole map of a file with holes. Its size counts as if there were none: who reads it later reads them all. */
+  async #holes(entry: TarEntry, { realSize, segments, more }: Sparse): Promise<TarEntry> {
+    this.budget.bytes(Math.max(realSize - entry.size, 0), this.#where);
+    const all = [...segments];
+    if (more === "blocks") {
+      for (let next = true; next; ) {
+        const block = await this.#mapBlock();
+        const read = this.#attempt(() => oldBlock(block));
+        all.push(...read.segments);
+        next = read.more;
+        // 24 bytes each, as in the block
+        if (all.length * 24 > GUARDS.extension) throw this.#fail(`sparse map of more than ${GUARDS.extension} bytes`);
+      }
+    } else if (more === "body") {
+      const map = new BodyMap();
+      for (let read: Segment[] | undefined; !read; ) {
+        const block = await this.#mapBlock();
+        this.#left -= BLOCK;
+        read = this.#attempt(() => map.push(block));
+        if (read) all.push(...read);
+      }
+    }
+    this.#attempt(() => checkSegments(all, realSize, this.#left));
+    return { ...entry, size: realSize, sparse: all };
+  }
+
+  async #mapBlock(): Promise<Uint8Array> {
+    this.budget.overhead(BLOCK, this.#where);
+    const block = await this.#in.exactly(BLOCK);
+    if (block.length < BLOCK) throw this.#fail("truncated archive");
+    return block;
+  }
+
+  #member(header: TarHeader): { entry: TarEntry; sparse: Sparse | undefined } {
     const extensions = this.#extensions;
     this.#last = extensions.local.get("path") || (extensions.longName ?? header.name);
-    const entry = this.#attempt(() => tarEntry(header, extensions));
+    const member = this.#attempt(() => tarEntry(header, extensions));
+    const { entry } = member;
     extensions.local = NO_RECORDS;
     extensions.longName = extensions.longLink = undefined;
     this.#last = entry.name;
     this.#left = entry.size;
     this.#padding = padding(entry.size);
     this.budget.bytes(entry.size, this.#where);
-    return entry;
+    return member;
   }
 
   #attempt<T>(work: () => T): T {

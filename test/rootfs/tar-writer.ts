@@ -23,9 +23,11 @@ export interface Member {
   readonly badChecksum?: boolean;
   /** No magic: a v7 header. */
   readonly v7?: boolean;
+  /** Bytes put into the header before its checksum is made. */
+  readonly patch?: readonly (readonly [number, string])[];
 }
 
-const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, "0")}\0`;
+export const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, "0")}\0`;
 
 function base256(value: number, length: number): string {
   let out = "";
@@ -51,6 +53,7 @@ export function member(m: Member): Buffer {
   if (!m.v7) block.write("ustar\x0000", 257, "latin1");
   block.write(octal(m.major ?? 0, 8), 329, "latin1");
   block.write(octal(m.minor ?? 0, 8), 337, "latin1");
+  for (const [at, text] of m.patch ?? []) block.write(text, at, "latin1");
   block.fill(" ", 148, 156);
   const sum = block.reduce((a, b) => a + b, 0) + (m.badChecksum ? 1 : 0);
   block.write(`${octal(sum, 7)} `, 148, "latin1");
