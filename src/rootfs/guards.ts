@@ -6,7 +6,7 @@ import { AT, O } from "../ffi/flags.ts";
 import { splitName } from "./names.ts";
 import { checksumFits } from "./tar-header.ts";
 
-export const GUARDS = {
+const table = {
   /** A name's components; `..` and NUL are refused, a leading `/` is taken off. */
   split: splitName,
   /** How a component of a name is opened: a link is no directory. */
@@ -34,3 +34,5 @@ export const GUARDS = {
   /** 4294967295 is chown(2)'s "leave it as it is". */
   owner: (id: number): boolean => id >= 0 && id < 0xffffffff,
 };
+
+export const GUARDS: Readonly<typeof table> = table;

@@ -4,7 +4,7 @@
  */
 import { GUARDS } from "./guards.ts";
 import { byteString } from "./names.ts";
-import { HeaderProblem, tarNumber } from "./tar-header.ts";
+import { BLOCK, HeaderProblem, tarNumber } from "./tar-header.ts";
 import { type PaxRecords, paxInteger } from "./tar-pax.ts";
 
 /** A part that the body holds; what lies between is zeros. */
@@ -38,7 +38,7 @@ export function oldSparse(block: Uint8Array): Sparse {
 }
 
 /** A block of the old format's map, and whether another follows. */
-export const oldBlock = (block: Uint8Array): { segments: Segment[]; more: boolean } => ({
+const oldBlock = (block: Uint8Array): { segments: Segment[]; more: boolean } => ({
   segments: oldSegments(block, 0, 21),
   more: block[504] !== 0,
 });
@@ -65,30 +65,39 @@ export function paxSparse(pax: PaxRecords): Sparse | undefined {
   return { realSize, segments: pairs(numbers), more: undefined };
 }
 
-/** Takes the blocks of a 1.0 map, lines of decimal numbers, the first of which is how many pairs follow. */
-export class BodyMap {
-  #text = "";
-  #lines = 0;
-  /** Bytes that were taken. */
-  length = 0;
-
-  /** The map, once `block` was the last of it. */
-  push(block: Uint8Array): Segment[] | undefined {
-    this.length += block.length;
-    if (this.length > GUARDS.extension) throw new HeaderProblem(`sparse map of more than ${GUARDS.extension} bytes`);
-    const text = byteString(block);
-    this.#text += text;
-    this.#lines += text.split("\n").length - 1;
-    if (this.#lines === 0) throw new HeaderProblem("malformed sparse map");
-    const count = integer(this.#text.slice(0, this.#text.indexOf("\n")));
-    if (this.#lines < 1 + 2 * count) return undefined;
-    return pairs(
-      this.#text
-        .split("\n")
-        .slice(1, 1 + 2 * count)
-        .map(integer),
-    );
+/** A map whose rest lies in blocks, which `next` gives one by one. Throws {@link HeaderProblem}. */
+export async function wholeMap(
+  { segments, more }: Sparse,
+  next: () => Promise<Uint8Array>,
+): Promise<{ segments: readonly Segment[]; blocks: number }> {
+  if (!more) return { segments, blocks: 0 };
+  const all = [...segments];
+  let text = "";
+  let lines = 0;
+  for (let blocks = 1; blocks * BLOCK <= GUARDS.extension; blocks++) {
+    const block = await next();
+    if (more === "blocks") {
+      const read = oldBlock(block);
+      all.push(...read.segments);
+      if (!read.more) return { segments: all, blocks };
+      continue;
+    }
+    const part = byteString(block);
+    text += part;
+    lines += part.split("\n").length - 1;
+    const found = bodySegments(text, lines);
+    if (found) return { segments: found, blocks };
   }
+  throw new HeaderProblem(`sparse map of more than ${GUARDS.extension} bytes`);
+}
+
+/** A 1.0 map: lines of decimal numbers, the first of which is how many pairs follow. Undefined: not all of it yet. */
+function bodySegments(text: string, lines: number): Segment[] | undefined {
+  if (lines === 0) throw new HeaderProblem("malformed sparse map");
+  const count = integer(text.slice(0, text.indexOf("\n")));
+  if (lines < 1 + 2 * count) return undefined;
+  const numbers = text.split("\n").slice(1, 1 + 2 * count);
+  return pairs(numbers.map(integer));
 }
 
 /** Refuses what two readers would read differently. `stored`: bytes of the body that are left. */

@@ -10,7 +10,7 @@ import { byteString, show } from "./names.ts";
 import { type Extensions, longName, type TarEntry, tarEntry } from "./tar-entry.ts";
 import { BLOCK, HeaderProblem, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { mergePax, NO_RECORDS, parsePax } from "./tar-pax.ts";
-import { BodyMap, checkSegments, oldBlock, type Segment, type Sparse } from "./tar-sparse.ts";
+import { checkSegments, type Sparse, wholeMap } from "./tar-sparse.ts";
 
 export type { TarEntry } from "./tar-entry.ts";
 
@@ -145,29 +145,16 @@ export class TarReader {
   }
 
   /** The whole map of a file with holes. Its size counts as if there were none: who reads it later reads them all. */
-  async #holes(entry: TarEntry, { realSize, segments, more }: Sparse): Promise<TarEntry> {
-    this.budget.bytes(Math.max(realSize - entry.size, 0), this.#where);
-    const all = [...segments];
-    if (more === "blocks") {
-      for (let next = true; next; ) {
-        const block = await this.#mapBlock();
-        const read = this.#attempt(() => oldBlock(block));
-        all.push(...read.segments);
-        next = read.more;
-        // 24 bytes each, as in the block
-        if (all.length * 24 > GUARDS.extension) throw this.#fail(`sparse map of more than ${GUARDS.extension} bytes`);
-      }
-    } else if (more === "body") {
-      const map = new BodyMap();
-      for (let read: Segment[] | undefined; !read; ) {
-        const block = await this.#mapBlock();
-        this.#left -= BLOCK;
-        read = this.#attempt(() => map.push(block));
-        if (read) all.push(...read);
-      }
+  async #holes(entry: TarEntry, sparse: Sparse): Promise<TarEntry> {
+    this.budget.bytes(Math.max(sparse.realSize - entry.size, 0), this.#where);
+    try {
+      const map = await wholeMap(sparse, () => this.#mapBlock());
+      if (sparse.more === "body") this.#left -= map.blocks * BLOCK;
+      checkSegments(map.segments, sparse.realSize, this.#left);
+      return { ...entry, size: sparse.realSize, sparse: map.segments };
+    } catch (error) {
+      throw this.#named(error);
     }
-    this.#attempt(() => checkSegments(all, realSize, this.#left));
-    return { ...entry, size: realSize, sparse: all };
   }
 
   async #mapBlock(): Promise<Uint8Array> {
@@ -195,7 +182,9 @@ export class TarReader {
     try {
       return work();
     } catch (error) {
-      throw error instanceof HeaderProblem ? this.#fail(error.message) : error;
+      throw this.#named(error);
     }
   }
+
+  #named = (error: unknown): unknown => (error instanceof HeaderProblem ? this.#fail(error.message) : error);
 }

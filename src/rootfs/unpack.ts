@@ -10,14 +10,13 @@
  *
  * Sources: CVE list in docs/design/0015-tarballs.md, openat(2), GNU tar manual "Security".
  */
-import { NsrunError } from "../errors.ts";
 import { O, S } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { GUARDS } from "./guards.ts";
 import { Budget, LIMITS } from "./limits.ts";
 import { type ByteString, cstr, show } from "./names.ts";
 import { type TarEntry, TarReader } from "./tar.ts";
-import type { Segment } from "./tar-sparse.ts";
+import { contentsOf } from "./unpack-contents.ts";
 import { Metadata } from "./unpack-metadata.ts";
 import { emptyReport, type UnpackOptions, type UnpackReport } from "./unpack-options.ts";
 import { Site } from "./unpack-site.ts";
@@ -105,41 +104,12 @@ class Unpacker implements Disposable {
     const fd = this.#site.make(entry, parent, parts, () => sys("openat", parent, name, GUARDS.file, 0o600));
     let later: Promise<void> | undefined;
     try {
-      later = reader.copy(entry.sparse ? this.#holes(entry, entry.sparse, fd) : (piece) => this.#write(entry, fd, piece));
+      later = reader.copy(contentsOf(this.#site, entry, fd));
       if (!later) this.#written(entry, fd, parts);
     } finally {
       if (!later) sys("close", fd);
     }
     return later?.then(() => this.#written(entry, fd, parts)).finally(() => sys("close", fd));
-  }
-
-  #write(entry: TarEntry, fd: number, piece: Uint8Array): void {
-    for (let at = 0; at < piece.length; ) {
-      const written = this.#site.check(sys("write", fd, at === 0 ? piece : piece.subarray(at), piece.length - at), entry);
-      if (written === 0)
-        throw new NsrunError(`${show(this.#site.archive)}: nothing more can be written${this.#site.where(entry)}`);
-      at += written;
-    }
-  }
-
-  /** Where the pieces of a file with holes go; its end may be a hole. */
-  #holes(entry: TarEntry, segments: readonly Segment[], fd: number): (piece: Uint8Array) => void {
-    this.#site.check(sys("ftruncate", fd, entry.size), entry);
-    let [index, done] = [0, 0];
-    return (piece) => {
-      for (let at = 0; at < piece.length; ) {
-        const segment = segments[index];
-        if (!segment) throw this.#site.refuse(entry, "more in a sparse file than its map says");
-        const part = piece.subarray(at, at + segment.size - done);
-        if (part.length > 0) {
-          this.#site.check(sys("lseek", fd, segment.offset + done, 0), entry);
-          this.#write(entry, fd, part);
-        }
-        at += part.length;
-        done += part.length;
-        if (done === segment.size) [index, done] = [index + 1, 0];
-      }
-    };
   }
 
   #written(entry: TarEntry, fd: number, parts: readonly ByteString[]): void {
