@@ -16,7 +16,7 @@ export interface Option {
 }
 
 const root = "Root file system";
-const archive = "Limits of an archive (run --rootfs TAR, unpack)";
+const archive = "Limits of an archive";
 const net = "Network";
 const ns = "Namespaces";
 const mnt = "Mounts";

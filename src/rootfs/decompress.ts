@@ -5,7 +5,7 @@
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { NsrunError, UsageError } from "../errors.ts";
-import { LIMITS, RATIO_FROM } from "./limits.ts";
+import { LIMITS, over, RATIO_FROM } from "./limits.ts";
 import { show } from "./names.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
@@ -69,9 +69,7 @@ export async function* decompress(source: Chunks, archive: string, limit: RatioL
     for await (const chunk of kind === "xz" || kind === "bzip2" ? program(kind, rest, archive) : builtin(kind, rest, archive)) {
       given += chunk.length;
       if (given > limit.from && given > limit.maxRatio * counted.taken) {
-        throw new UsageError(`${show(archive)}: unpacks to more than ${limit.maxRatio} times its size`, {
-          hint: "--max-ratio moves this limit",
-        });
+        throw over(`${show(archive)}: unpacks to more than ${limit.maxRatio} times its size`, "maxRatio");
       }
       yield chunk;
     }

@@ -75,9 +75,9 @@ export function askedLimits(options: LimitOptions): Partial<UnpackLimits> {
 }
 
 /** A limit that was met, with the option that moves it. */
-function over(what: string, limit: keyof UnpackLimits): UsageError {
+export function over(what: string, limit: keyof UnpackLimits | undefined): UsageError {
   const name = LIMIT_OPTIONS.find((row) => row[1] === limit)?.[2];
-  return new UsageError(what, { hint: `--${name} moves this limit` });
+  return new UsageError(what, name === undefined ? {} : { hint: `--${name} moves this limit` });
 }
 
 /** The account of one unpacking. `where` makes the end of a message: which entry. */

@@ -1,9 +1,9 @@
 /** Where an archive is unpacked: names become directory descriptors, failed calls become errors that name the entry. */
-import { UsageError } from "../errors.ts";
+import type { UsageError } from "../errors.ts";
 import { errno } from "../ffi/errno.ts";
 import { failed } from "../ffi/syscall.ts";
 import { GUARDS } from "./guards.ts";
-import type { Budget } from "./limits.ts";
+import { type Budget, over, type UnpackLimits } from "./limits.ts";
 import { type ByteString, show } from "./names.ts";
 import type { TarEntry } from "./tar.ts";
 import { removeName, Tree } from "./tree.ts";
@@ -40,8 +40,8 @@ export class Site implements Disposable {
 
   where = (entry: TarEntry): string => ` (entry ${show(entry.name)})`;
 
-  refuse(entry: TarEntry, what: string): UsageError {
-    return new UsageError(`${show(this.archive)}: ${what}${this.where(entry)}`);
+  refuse(entry: TarEntry, what: string, limit?: keyof UnpackLimits): UsageError {
+    return over(`${show(this.archive)}: ${what}${this.where(entry)}`, limit);
   }
 
   /** `result`, or the SyscallError of a negative one. */
@@ -53,7 +53,7 @@ export class Site implements Disposable {
   split(entry: TarEntry, name: ByteString, what: string): ByteString[] {
     const { maxDepth, maxPath } = this.budget.limits;
     const split = GUARDS.split(name, maxDepth, maxPath);
-    if ("problem" in split) throw this.refuse(entry, `${what}${split.problem}`);
+    if ("problem" in split) throw this.refuse(entry, `${what}${split.problem}`, split.limit);
     return split.parts;
   }
 

@@ -124,6 +124,11 @@ export class Place implements Disposable {
     );
   }
   [Symbol.dispose](): void {
-    rmSync(this.dir, { recursive: true, force: true });
+    try {
+      rmSync(this.dir, { recursive: true, force: true });
+    } catch {
+      Bun.spawnSync(["chmod", "-R", "u+rwX", this.dir]); // an ordinary user cannot empty directories without permission
+      rmSync(this.dir, { recursive: true, force: true });
+    }
   }
 }
