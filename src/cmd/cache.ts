@@ -55,8 +55,8 @@ async function list({ json }: { json?: boolean }): Promise<void> {
   show(cache === undefined ? [] : await sized(cache, cacheEntries(cache)), json);
 }
 
-function days(text: string | undefined): number {
-  if (text === undefined) return 0;
+function days(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   if (!/^\d{1,5}$/.test(text)) throw new UsageError(`--older-than ${text}: expected a number of days`);
   return Number(text) * DAY;
 }
@@ -75,7 +75,10 @@ async function pruneCache({ olderThan, json }: { olderThan?: string; json?: bool
   const age = days(olderThan);
   const cache = existing();
   const before = cache === undefined ? [] : await sized(cache, cacheEntries(cache));
-  const names = cache === undefined ? [] : prune(cache, { olderThan: age, remove: await remover() }).map(({ name }) => name);
+  const names =
+    cache === undefined
+      ? []
+      : prune(cache, { ...(age === undefined ? {} : { olderThan: age }), remove: await remover() }).map(({ name }) => name);
   const removed = before.filter(({ name }) => names.includes(name));
   show(removed, json);
   const bytes = removed.reduce((sum, entry) => sum + (entry.bytes ?? 0), 0);

@@ -8,7 +8,7 @@ import { errno } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { failed, must, sys } from "../ffi/syscall.ts";
-import { drop, EAGAIN, LOCK_EX, LOCK_NB } from "./cache-use.ts";
+import { drop, EAGAIN, hold, LOCK_EX, LOCK_NB } from "./cache-use.ts";
 import { statFd, statPath } from "./stat.ts";
 import { listAll, removeTree } from "./tree.ts";
 
@@ -30,14 +30,15 @@ const running = new Map<string, Promise<Built>>();
  * `CACHE/NAME`, built by `build` (told the empty directory's descriptor, 0755) unless it is there. One builder at a time.
  * `remove`: for what we may not remove ourselves, files of granted ids.
  */
-export function buildOnce(
+export async function buildOnce(
   cache: string,
   name: string,
   build: (dirFd: number) => Promise<void>,
   remove?: (name: string) => void,
 ): Promise<Built> {
   const dir = `${cache}/${name}`;
-  if (has(cache, name)) return Promise.resolve({ dir, fromCache: true });
+  await hold(cache, name); // before looking: what is there now stays
+  if (has(cache, name)) return { dir, fromCache: true };
   const before = running.get(dir);
   if (before) return before;
   const work = locked(cache, name, build, remove).finally(() => running.delete(dir));
@@ -54,6 +55,7 @@ async function locked(
   using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, DIRECTORY & ~O.O_NOFOLLOW, 0);
   const dir = `${cache}/${name}`;
   using _lock = await lock(at.number, `lock-${name}`);
+  await hold(cache, name); // a builder in this process that failed meanwhile has dropped it
   if (has(cache, name)) return { dir, fromCache: true };
   sweep(at.number, remove);
   const temporary = makeTemporary(at.number);

@@ -7,7 +7,6 @@ import { sys } from "../ffi/syscall.ts";
 import type { IdMaps } from "../plan/spec.ts";
 import { type Built, buildOnce } from "./build-once.ts";
 import { cacheDir } from "./cache-dir.ts";
-import { hold } from "./cache-use.ts";
 import type { UnpackLimits } from "./limits.ts";
 import { show } from "./names.ts";
 import { identity, type Stat, statPath } from "./stat.ts";
@@ -68,7 +67,6 @@ export async function cachedTar(
     owners?.apply(dirFd);
     tellSkipped(path, report, ids, say);
   };
-  await hold(cache, `rootfs-${key}`);
   return await buildOnce(cache, `rootfs-${key}`, build, remove);
 }
 

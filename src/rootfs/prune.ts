@@ -21,7 +21,7 @@ export interface CacheEntry {
 }
 
 export interface PruneOptions {
-  /** Milliseconds: what was used since then stays. Default 0: all that nobody uses now goes. */
+  /** Milliseconds: what was used since then stays. Default: all that nobody uses now goes. */
   readonly olderThan?: number;
   readonly kind?: CacheEntry["kind"];
   /** Removes what we may not remove ourselves: files of granted ids. */
@@ -74,7 +74,7 @@ export function cacheEntries(cache: string): CacheEntry[] {
  * meanwhile makes a new one. Shell: no equivalent. Throws SyscallError.
  */
 export function prune(cache: string, options: PruneOptions = {}): CacheEntry[] {
-  const before = Date.now() - (options.olderThan ?? 0);
+  const before = options.olderThan === undefined ? Number.POSITIVE_INFINITY : Date.now() - options.olderThan;
   using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
   sweep(at.number, (name) => options.remove?.(`${cache}/${name}`));
   const removed: CacheEntry[] = [];
