@@ -1,5 +1,5 @@
 /** `nsrun unpack TAR DIR`: an archive file into a directory. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { NsrunError, UsageError } from "../errors.ts";
 import { errno, errnoText } from "../ffi/errno.ts";
@@ -28,22 +28,28 @@ export function fileError(error: unknown, doing: string): NsrunError {
   return new (code === "ENOENT" || code === "EISDIR" ? UsageError : NsrunError)(`${doing}: ${code} (${text})`, { cause: error });
 }
 
-/** The bytes of a file from its start, each chunk in memory of its own. */
+const CHUNK = 1 << 18;
+
+/**
+ * The bytes of a file from its start, each chunk in memory of its own. What is no pipe is read without waiting for a thread: that
+ * takes half as long, and no longer than the writing that follows.
+ */
 export async function* chunksOf(
   file: FileHandle,
   doing: string,
   onRead?: (chunk: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array> {
+  const regular = (await file.stat()).isFile();
   for (;;) {
-    const buffer = new Uint8Array(new ArrayBuffer(1 << 18));
-    let bytesRead: number;
+    const buffer = new Uint8Array(new ArrayBuffer(CHUNK));
+    let length: number;
     try {
-      ({ bytesRead } = await file.read(buffer, 0, buffer.length));
+      length = regular ? readSync(file.fd, buffer, 0, CHUNK, null) : (await file.read(buffer, 0, CHUNK)).bytesRead;
     } catch (error) {
       throw fileError(error, doing);
     }
-    if (bytesRead === 0) return;
-    const chunk = buffer.subarray(0, bytesRead);
+    if (length === 0) return;
+    const chunk = buffer.subarray(0, length);
     onRead?.(chunk);
     yield chunk;
   }
