@@ -40,7 +40,7 @@ export class Metadata {
     this.#later = this.#owners ? undefined : options.later;
     site.implied = (path) => void this.#directories.set(path, IMPLIED);
     site.removed = (path) => GUARDS.replaced(this.#directories, path);
-    this.#timesView.setBigInt64(8, BigInt(UTIME_OMIT), true);
+    this.#timesView.setUint32(8, UTIME_OMIT, true);
   }
 
   /** Of a regular file, through its descriptor. */
@@ -99,8 +99,9 @@ export class Metadata {
 
   /** Two struct timespec: access time left alone (UTIME_OMIT, linux/stat.h), modification time as given. */
   #time({ seconds, nanoseconds }: TarTime): Uint8Array {
-    this.#timesView.setBigInt64(16, BigInt(seconds), true);
-    this.#timesView.setBigInt64(24, BigInt(nanoseconds < 0 ? UTIME_OMIT : nanoseconds), true);
+    this.#timesView.setUint32(16, seconds >>> 0, true); // the low half, as ToUint32 makes it of negative numbers too
+    this.#timesView.setInt32(20, Math.floor(seconds / 2 ** 32), true);
+    this.#timesView.setUint32(24, nanoseconds < 0 ? UTIME_OMIT : nanoseconds, true);
     return this.#times;
   }
 

@@ -35,8 +35,13 @@ export async function unpackTar(
   const reader = new TarReader(stream, archive, budget);
   using unpacker = new Unpacker(rootFd, archive, budget, options);
   try {
-    for (let entry = await reader.next(); entry; entry = await reader.next()) await unpacker.add(entry, reader);
-    return unpacker.finish();
+    for (;;) {
+      const next = reader.next();
+      const entry = next instanceof Promise ? await next : next; // of small files most need no waiting
+      if (!entry) return unpacker.finish();
+      const contents = unpacker.add(entry, reader);
+      if (contents) await contents;
+    }
   } finally {
     await reader.close();
   }
