@@ -61,7 +61,7 @@ const refused: [string, Parts | ((place: Place) => Parts), string, Weaker, RegEx
     OUTSIDE,
   ],
   [
-    "a hard link through a link (CVE-2021-37701)",
+    "a hard link through a link",
     [
       { name: "l", type: "2", link: "../canary" },
       { name: "h", type: "1", link: "l/file" },
@@ -152,15 +152,10 @@ describe("is unpacked, and nothing outside changes", () => {
     expect(readFileSync(join(place.target, "g"), "utf8")).toBe("new");
   });
 
-  harmless(
-    "a hard link to a link is a name of the link (CVE-2021-37712)",
-    { link: 0x400 /* AT_SYMLINK_FOLLOW */ },
-    OUTSIDE,
-    async (place) => {
-      await place.unpack(tar({ name: "l", type: "2", link: "../canary/file" }, { name: "h", type: "1", link: "l" }));
-      expect(readlinkSync(join(place.target, "h"))).toBe("../canary/file");
-    },
-  );
+  harmless("a hard link to a link is a name of the link", { link: 0x400 /* AT_SYMLINK_FOLLOW */ }, OUTSIDE, async (place) => {
+    await place.unpack(tar({ name: "l", type: "2", link: "../canary/file" }, { name: "h", type: "1", link: "l" }));
+    expect(readlinkSync(join(place.target, "h"))).toBe("../canary/file");
+  });
 
   harmless("the time of a link is its own", { metadata: 0 }, OUTSIDE, async (place) => {
     await place.unpack(tar({ name: "l", type: "2", link: "../canary/file", mtime: 1_500_000_000 }));
