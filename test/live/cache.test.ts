@@ -1,7 +1,7 @@
 /** `nsrun cache`: what a running container uses is not removed. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
-import { canRun, NSRUN, shell, skipReason, smallRoot, temporary, works } from "./helpers.ts";
+import { canRun, NSRUN, nsrun, shell, skipReason, smallRoot, temporary, works } from "./helpers.ts";
 
 const reason = skipReason("the cache and running containers", [canRun, [works("busybox", "true"), "no busybox"]]);
 
@@ -27,6 +27,22 @@ describe.skipIf(reason !== undefined)("nsrun cache", () => {
     const pruned = await shell([...NSRUN, "cache", "prune", "--older-than", "0"], { env });
     expect(pruned).toMatchObject({ code: 0, stdout: expect.stringMatching(/^rootfs-[0-9a-f]{64} +[0-9.]+ MiB {2}20/) });
     expect(readdirSync(dir.file("cache"))).toEqual([]);
+  });
+
+  test("run refuses an archive over a limit, and keeps nothing of it", async () => {
+    using dir = temporary();
+    await smallRoot(dir.file("tree"));
+    await shell(["tar", "-C", dir.file("tree"), "-cf", dir.file("root.tar"), "."]);
+    const env = { NSRUN_CACHE: dir.file("cache") };
+    const limited = await nsrun(["--rootfs", dir.file("root.tar"), "--max-size", "100k", "--", "true"], { env });
+    expect(limited).toEqual({
+      code: 125,
+      stdout: "",
+      stderr: `nsrun: ${dir.file("root.tar")}: more than 102400 bytes (entry ./bin/busybox)\nhint: --max-size moves this limit\n`,
+    });
+    expect(readdirSync(dir.file("cache")).filter((name) => !name.startsWith("memo-"))).toEqual([]);
+    const useless = await nsrun(["--rootfs", dir.file("tree"), "--max-entries", "5", "--", "true"], { env });
+    expect(useless).toEqual({ code: 125, stdout: "", stderr: "nsrun: --max-entries needs --rootfs with an archive\n" });
   });
 
   test("says what is wrong, and makes no cache by looking", async () => {
