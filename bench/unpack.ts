@@ -1,17 +1,19 @@
 /**
- * `bun bench/unpack.ts [ROUNDS] [DIR]`: `nsrun unpack` beside `tar -xpf`, 200 MB of program code as few and as many files, plain
- * and compressed, in turns. DIR: where to work (about 1 GB; removed). Nothing here is a timed test: a missed target is printed.
+ * `bun bench/unpack.ts [ROUNDS] [DIR] [SUFFIXES]`: `nsrun unpack` beside `tar -xpf`, 200 MB of program code as few and as many
+ * files, plain and compressed, in turns. DIR: where to work (about 1 GB; removed); SUFFIXES: "plain,.gz,.zst,.xz". Nothing here is
+ * a timed test: a missed target is printed.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { figure, type Row, ratio, render } from "./table.ts";
 
 const TOTAL = 200 * 2 ** 20;
 /** Files of this many bytes: a root of programs, and one of modules and headers. */
 const SETS = { large: 1 << 20, small: 1 << 13 } as const;
-const TOOLS = { "": [], ".gz": ["gzip", "-k"], ".zst": ["zstd", "-qk"], ".xz": ["xz", "-k1", "-T0"] } as const;
+const TOOLS = { plain: [], ".gz": ["gzip", "-k"], ".zst": ["zstd", "-qk"], ".xz": ["xz", "-k1", "-T0"] } as const;
 const MOST = 1.5;
+type Chosen = readonly (readonly [string, readonly string[]])[];
 
 function must(argv: readonly string[]): void {
   const done = Bun.spawnSync([...argv], { stdout: "ignore", stderr: "pipe" });
@@ -19,7 +21,7 @@ function must(argv: readonly string[]): void {
 }
 
 /** Bun's own executable, over and over, cut into files of `size` bytes, 256 to a directory. */
-async function makeArchive(dir: string, name: string, size: number): Promise<string> {
+async function makeArchive(dir: string, name: string, size: number, chosen: Chosen): Promise<string> {
   const source = join(dir, `source-${name}`);
   const code = await Bun.file(process.execPath).bytes();
   for (let at = 0, count = 0; at < TOTAL; at += size, count++) {
@@ -31,7 +33,7 @@ async function makeArchive(dir: string, name: string, size: number): Promise<str
   const archive = join(dir, `${name}.tar`);
   must(["tar", "-C", source, "-cf", archive, "."]);
   rmSync(source, { recursive: true });
-  for (const [suffix, tool] of Object.entries(TOOLS)) if (suffix !== "") must([...tool, archive]);
+  for (const [suffix, tool] of chosen) if (suffix !== "plain") must([...tool, archive]);
   return archive;
 }
 
@@ -45,7 +47,7 @@ function timed(argv: readonly string[], target: string): number {
   return took;
 }
 
-async function main(rounds: number, where: string): Promise<void> {
+async function main(rounds: number, where: string, chosen: Chosen): Promise<void> {
   const dir = mkdtempSync(join(where, "nsrun-bench-"));
   const built = join(import.meta.dir, "../dist/nsrun");
   const nsrun = existsSync(built) ? [built] : [process.execPath, join(import.meta.dir, "../src/cmd/main.ts")];
@@ -53,17 +55,17 @@ async function main(rounds: number, where: string): Promise<void> {
     const rows: Row[] = [];
     const ratios = [];
     for (const [name, size] of Object.entries(SETS)) {
-      const archive = await makeArchive(dir, name, size);
+      const archive = await makeArchive(dir, name, size, chosen);
       must(["sync"]); // the archives' own pages are not written in the middle of a row
-      for (const suffix of Object.keys(TOOLS)) {
-        const file = archive + suffix;
+      for (const [suffix] of chosen) {
+        const file = suffix === "plain" ? archive : archive + suffix;
         const target = join(dir, "target");
         const [ours, theirs]: [number[], number[]] = [[], []];
         for (let round = 0; round < rounds; round++) {
           theirs.push(timed(["tar", "-C", target, "-xpf", file], target));
           ours.push(timed([...nsrun, "unpack", file, target], target));
         }
-        const [us, tar] = [`nsrun unpack ${name}.tar${suffix}`, `tar -xpf ${name}.tar${suffix}`];
+        const [us, tar] = [`nsrun unpack ${basename(file)}`, `tar -xpf ${basename(file)}`];
         rows.push(figure(us, ours), figure(tar, theirs));
         ratios.push(...ratio(rows, us, tar, { most: MOST }));
       }
@@ -74,4 +76,6 @@ async function main(rounds: number, where: string): Promise<void> {
   }
 }
 
-await main(Number(process.argv[2] ?? 7), process.argv[3] ?? tmpdir());
+const asked = (process.argv[4] ?? Object.keys(TOOLS).join()).split(",");
+const chosen = Object.entries(TOOLS).filter(([suffix]) => asked.includes(suffix));
+await main(Number(process.argv[2] ?? 7), process.argv[3] ?? tmpdir(), chosen);
