@@ -6,6 +6,7 @@ import { O } from "../ffi/flags.ts";
 import { bytes, must, sys } from "../ffi/syscall.ts";
 import { GUARDS } from "./guards.ts";
 import { type ByteString, cstr, show } from "./names.ts";
+import { statFd } from "./stat.ts";
 import type { TarEntry } from "./tar.ts";
 import type { TarTime } from "./tar-pax.ts";
 import type { UnpackOptions, UnpackReport } from "./unpack-options.ts";
@@ -25,6 +26,7 @@ export class Metadata {
   readonly #setid: boolean | "owned";
   readonly #mapped: UnpackOptions["mapped"];
   readonly #later: UnpackOptions["later"];
+  #born: boolean | undefined;
   readonly #directories = new Map<ByteString, Data>();
   readonly #times = bytes(32);
   readonly #timesView = new DataView(this.#times.buffer);
@@ -47,10 +49,23 @@ export class Metadata {
   ofFile(entry: TarEntry, fd: number, parts: readonly ByteString[]): void {
     const given = this.#given(entry, parts, entry.mode & SETID && entry.mode);
     const mode = this.#mode(entry, given);
-    if (given && this.#owners) this.site.check(sys("fchown", fd, entry.uid, entry.gid), entry);
+    if (given && this.#owners && !this.#bornSo(entry, fd)) this.site.check(sys("fchown", fd, entry.uid, entry.gid), entry);
     this.site.check(sys("fchmod", fd, mode), entry);
     this.site.check(sys("utimensat", fd, null, this.#time(entry.mtime), 0), entry);
     if (mode & SETID) this.report.setid++;
+  }
+
+  /**
+   * Whether a new file has the owner already that it is to get: most of a root's files are root's. Seen at the first: below a
+   * directory that was empty all have the same parents' set-gid bit, and the same mount's grpid option.
+   */
+  #bornSo({ uid, gid }: TarEntry, fd: number): boolean {
+    if (uid !== this.#uid || gid !== this.#gid || !this.site.fresh) return false;
+    if (this.#born === undefined) {
+      const stat = statFd(fd);
+      this.#born = stat.uid === uid && stat.gid === gid;
+    }
+    return this.#born;
   }
 
   /** Owner and time of a link or node, which nothing may follow. */

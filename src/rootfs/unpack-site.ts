@@ -1,12 +1,13 @@
 /** Where an archive is unpacked: names become directory descriptors, failed calls become errors that name the entry. */
 import type { UsageError } from "../errors.ts";
 import { errno } from "../ffi/errno.ts";
-import { failed } from "../ffi/syscall.ts";
+import { O } from "../ffi/flags.ts";
+import { failed, sys } from "../ffi/syscall.ts";
 import { GUARDS } from "./guards.ts";
 import { type Budget, over, type UnpackLimits } from "./limits.ts";
 import { type ByteString, show } from "./names.ts";
 import type { TarEntry } from "./tar.ts";
-import { removeName, Tree } from "./tree.ts";
+import { list, removeName, Tree } from "./tree.ts";
 
 const EEXIST = -errno("EEXIST");
 const EPERM = -errno("EPERM");
@@ -19,8 +20,20 @@ function hintFor(result: number, { type }: TarEntry): string | undefined {
   return device && result === EPERM ? "device nodes need root outside of all user namespaces" : undefined;
 }
 
+function isEmpty(dirFd: number): boolean {
+  const fd = sys("openat", dirFd, ".", O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
+  if (fd < 0) return false; // not readable: not known
+  try {
+    return list(fd).length === 0;
+  } finally {
+    sys("close", fd);
+  }
+}
+
 export class Site implements Disposable {
   readonly tree: Tree;
+  /** There was nothing at the start: every directory below is one that we made. */
+  readonly fresh: boolean;
   /** Is told the path of a directory that no entry spoke of before something was put into it. */
   implied: (path: ByteString) => void = () => {};
   /** Is told the path of a name that was removed to make room. */
@@ -32,6 +45,7 @@ export class Site implements Disposable {
     readonly budget: Budget,
   ) {
     this.tree = new Tree(rootFd);
+    this.fresh = isEmpty(rootFd);
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,6 @@
 /** What is no file of content: device nodes, whiteouts, attributes, set-id bits, foreign owners, fifos. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { UnpackOptions } from "../../src/rootfs/unpack.ts";
 import { type Member, Place, pax, tar } from "./tar-writer.ts";
@@ -130,6 +130,24 @@ describe("whose files, with whose rights", () => {
     const report = await place.unpack(tar({ name: "f", uid: 1234, gid: 5678 }), { owners: false, ...options });
     expect(statSync(join(place.target, "f")).uid).toBe(process.geteuid?.() ?? -1);
     expect(report.skipped.owners).toBe(1);
+  });
+
+  test.skipIf(!root)("owners are the archive's below a set-gid directory, of ours or of before", async () => {
+    using place = new Place();
+    const parts: Member[] = [
+      { name: "d", type: "5" },
+      { name: "d/f", data: "x" },
+      { name: "old/g", data: "x" },
+    ];
+    const groups = () => ["d/f", "old/g"].map((name) => statSync(join(place.target, name)).gid);
+    chownSync(place.target, 0, 1234);
+    chmodSync(place.target, 0o2755);
+    await place.unpack(tar(...parts));
+    expect(groups()).toEqual([0, 0]);
+    chownSync(join(place.target, "old"), 0, 1234);
+    chmodSync(join(place.target, "old"), 0o2755);
+    await place.unpack(tar(...parts));
+    expect(groups()).toEqual([0, 0]);
   });
 
   test.skipIf(!root)("set-id bits that are kept are counted", async () => {
