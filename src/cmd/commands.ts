@@ -3,7 +3,10 @@
  * from this table and from options.ts. A new command is one entry here and one file with its action.
  */
 import type { Entry } from "./entry.ts";
-import { RUN_OPTIONS } from "./options.ts";
+import { type Option, RUN_OPTIONS } from "./options.ts";
+
+const UNPACK = "Unpacking";
+const JSON_OPTION: Option = { group: "Options", name: "json", help: "as JSON" };
 
 export const COMMANDS: readonly Entry[] = [
   {
@@ -34,13 +37,39 @@ export const COMMANDS: readonly Entry[] = [
     name: "unpack",
     summary: "unpack a root file system archive safely",
     about:
-      "Unpacks TAR (.tar, .gz, .xz, .zst, .bz2) below DIR. No entry can land outside DIR; device nodes and owners only as root.",
+      "Unpacks TAR (.tar, .gz, .xz, .zst, .bz2; - is standard input) below DIR, as tar -C DIR -xpf TAR does, but no entry can land outside DIR. Owners and set-id bits are kept as root only. Nothing is unpacked that overlayfs takes for a deleted file.",
     operands: [
       { value: "TAR", help: "the archive" },
       { value: "DIR", help: "an existing directory, or one to be made" },
     ],
+    options: [
+      { group: UNPACK, name: "devices", help: "make device nodes too (root only)" },
+      { group: UNPACK, name: "same-owner", negative: true, help: "all is ours, without set-id bits; default without root" },
+      ...RUN_OPTIONS.filter(({ name }) => name.startsWith("max-")),
+    ],
     examples: [["unpack rootfs.tar.xz rootfs", "then: nsrun run --rootfs rootfs -- sh"]],
     load: async () => (await import("./unpack.ts")).unpack,
+  },
+  {
+    name: "cache list",
+    alone: true,
+    summary: "what is kept of archives and busyboxes",
+    about:
+      "Unpacked archives and the default root are kept in $NSRUN_CACHE, /var/cache/nsrun (root) or ~/.cache/nsrun. Lists each with its size, when it was used last and whether it is in use; the longest unused first.",
+    options: [JSON_OPTION],
+    examples: [["cache list", "names, sizes, last use"]],
+    load: async () => (await import("./cache.ts")).cacheList,
+  },
+  {
+    name: "cache prune",
+    summary: "remove what no running nsrun uses",
+    about: "Removes entries of the cache that no running nsrun uses; they are made again when they are wanted.",
+    options: [
+      { group: "Options", name: "older-than", value: "DAYS", help: "only what was not used for so long" },
+      { ...JSON_OPTION, help: "what was removed, as JSON" },
+    ],
+    examples: [["cache prune --older-than 30", "what was not used for a month"]],
+    load: async () => (await import("./cache.ts")).cachePrune,
   },
   {
     name: "completion",

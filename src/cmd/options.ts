@@ -21,6 +21,7 @@ export interface Option {
 }
 
 const root = "Root file system";
+const archive = "Limits of an archive";
 const net = "Network";
 const ns = "Namespaces";
 const mnt = "Mounts";
@@ -35,6 +36,11 @@ export const RUN_OPTIONS: readonly Option[] = [
     help: "directory, archive (.tar, .gz, .xz, .zst) or the host's own root; default: busybox",
   },
   { group: root, name: "busybox", value: "FILE", help: "a static busybox for the default root ($NSRUN_BUSYBOX)" },
+  { group: archive, name: "max-size", value: "SIZE", help: "bytes that an archive may unpack to (k m g t); default 16g" },
+  { group: archive, name: "max-entries", value: "N", help: "files and directories an archive may have; default 1000000" },
+  { group: archive, name: "max-depth", value: "N", help: "components a name in an archive may have; default 128" },
+  { group: archive, name: "max-path", value: "N", help: "bytes a name in an archive may have; default 4096" },
+  { group: archive, name: "max-ratio", value: "N", help: "bytes out for each compressed byte of an archive; default 1000" },
   { group: root, name: "rw", help: "write into the directory itself, not into a throw-away layer" },
   { group: root, name: "read-only", help: "nothing in the root can be written" },
   { group: root, name: "chroot", help: "chroot as in the article, rather than pivot_root" },

@@ -1,9 +1,11 @@
 /** What a caller may ask for: the command line's long options in camelCase. Checked and completed in spec.ts. */
 
+import type { LimitOptions } from "../rootfs/limits.ts";
+
 /** Where a stream of the command leads. A number is a descriptor of ours. */
 export type Stdio = "inherit" | "ignore" | "pipe" | number;
 
-export interface ContainerOptions {
+export interface ContainerOptions extends LimitOptions {
   /** Name shown by ps as pid 1's argument, and the default host name. Default "nsrun". */
   name?: string | undefined;
   /** A directory, a tar (.gz, .xz, .zst), "host", or undefined for busybox. */

@@ -32,10 +32,20 @@ function rootfsType(path: string, given: string): number {
 /** The ids that an archive's owners may have, for all but the initial user namespace's root. */
 type FindIds = () => TreeIds | undefined | Promise<TreeIds>;
 
+/** Options that mean something for an archive only. */
+const ARCHIVE = ["maxSize", "maxEntries", "maxDepth", "maxPath", "maxRatio"] as const;
+
+function refuseArchiveOptions(options: ContainerOptions): void {
+  const given = ARCHIVE.find((field) => options[field] !== undefined);
+  const dashed = given?.replace(/[A-Z]/, (c) => `-${c.toLowerCase()}`);
+  if (given) throw new UsageError(`--${dashed} needs --rootfs with an archive`);
+}
+
 /** The directory (or unattached mount) below the root. Slow only when something has to be unpacked. */
 async function lower(options: ContainerOptions, ids: FindIds): Promise<RootSpec["lower"]> {
   const { rootfs } = options;
   const say = options.say ?? (() => {});
+  if (rootfs === undefined || rootfs === "host") refuseArchiveOptions(options);
   if (rootfs === undefined) {
     return busyboxLower(options.busybox, chosenRecipe() === "detached", say);
   }
@@ -43,11 +53,15 @@ async function lower(options: ContainerOptions, ids: FindIds): Promise<RootSpec[
   if (rootfs === "") throw new UsageError("--rootfs: empty path");
   const path = absolute(rootfs);
   const type = rootfsType(path, rootfs);
-  if (type === S.S_IFDIR) return path;
+  if (type === S.S_IFDIR) {
+    refuseArchiveOptions(options);
+    return path;
+  }
   if (options.rw) throw new UsageError(`--rw needs a directory, and ${rootfs} is none`);
   if (type !== S.S_IFREG) throw new UsageError(`--rootfs ${rootfs}: neither a directory nor an archive`);
   const { cachedTar } = await import("../rootfs/cache.ts");
-  return (await cachedTar(path, await ids(), say)).dir;
+  const { askedLimits } = await import("../rootfs/limits.ts");
+  return (await cachedTar(path, await ids(), say, askedLimits(options))).dir;
 }
 
 /** The root as asked for. `avoid`: host paths that the container must still find while it builds. `ids`: an archive's owners. */

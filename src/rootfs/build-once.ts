@@ -8,8 +8,9 @@ import { errno } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { failed, must, sys } from "../ffi/syscall.ts";
+import { drop, EAGAIN, hold, LOCK_EX, LOCK_NB } from "./cache-use.ts";
 import { statFd, statPath } from "./stat.ts";
-import { list, removeTree } from "./tree.ts";
+import { listAll, removeTree } from "./tree.ts";
 
 export interface Built {
   /** Absolute path of the complete directory: read it, never write it. */
@@ -17,11 +18,8 @@ export interface Built {
   readonly fromCache: boolean;
 }
 
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 const RENAME_NOREPLACE = 1;
 const DIRECTORY = O.O_RDONLY | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC;
-const EAGAIN = -errno("EAGAIN");
 
 /** Whether the cache has `name` complete. One system call. */
 export const has = (cache: string, name: string): boolean => typeof statPath(AT_FDCWD, `${cache}/${name}`) !== "number";
@@ -32,14 +30,15 @@ const running = new Map<string, Promise<Built>>();
  * `CACHE/NAME`, built by `build` (told the empty directory's descriptor, 0755) unless it is there. One builder at a time.
  * `remove`: for what we may not remove ourselves, files of granted ids.
  */
-export function buildOnce(
+export async function buildOnce(
   cache: string,
   name: string,
   build: (dirFd: number) => Promise<void>,
   remove?: (name: string) => void,
 ): Promise<Built> {
   const dir = `${cache}/${name}`;
-  if (has(cache, name)) return Promise.resolve({ dir, fromCache: true });
+  await hold(cache, name); // before looking: what is there now stays
+  if (has(cache, name)) return { dir, fromCache: true };
   const before = running.get(dir);
   if (before) return before;
   const work = locked(cache, name, build, remove).finally(() => running.delete(dir));
@@ -56,6 +55,7 @@ async function locked(
   using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, DIRECTORY & ~O.O_NOFOLLOW, 0);
   const dir = `${cache}/${name}`;
   using _lock = await lock(at.number, `lock-${name}`);
+  await hold(cache, name); // a builder in this process that failed meanwhile has dropped it
   if (has(cache, name)) return { dir, fromCache: true };
   sweep(at.number, remove);
   const temporary = makeTemporary(at.number);
@@ -69,6 +69,7 @@ async function locked(
     return { dir, fromCache: false };
   } catch (error) {
     removeQuietly(at.number, temporary.name, remove);
+    drop(cache, name);
     throw error;
   } finally {
     temporary.fd.close();
@@ -127,7 +128,7 @@ export function makeTemporary(cacheFd: number): { fd: Fd; name: string } {
 
 /** Removes what dead builders left. Not being able to is no reason to fail: it is never used. */
 export function sweep(cacheFd: number, remove?: (name: string) => void): void {
-  for (const name of list(cacheFd)) {
+  for (const name of listAll(cacheFd)) {
     if (!name.startsWith("tmp-")) continue;
     const number = sys("openat", cacheFd, name, DIRECTORY, 0);
     if (number < 0) continue;

@@ -8,6 +8,7 @@ import { errno, errnoName, errnoText } from "../ffi/errno.ts";
 import { AT_FDCWD } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { cacheDir, cachePath } from "./cache-dir.ts";
+import { hold } from "./cache-use.ts";
 import { elfKindOf } from "./elf.ts";
 import { embeddedApplets, embeddedBusybox } from "./embedded.ts";
 import { type Stat, statPath } from "./stat.ts";
@@ -35,6 +36,8 @@ const X_OK = 1;
 const NOT_A_FILE = -errno("EISDIR");
 /** Raised when the tree that is built from a busybox changes. */
 const FORMAT = 1;
+/** Trees of other busyboxes that nobody used for so long go when a new one is made. Milliseconds: a week. */
+const STALE = 7 * 86_400_000;
 
 const keyOf = (stat: Stat): string => `${FORMAT}-${stat.dev.replace(":", "-")}-${stat.ino}-${stat.size}-${stat.mtime}`;
 
@@ -117,18 +120,32 @@ export async function findBusybox(options: BusyboxOptions = {}): Promise<Busybox
   return { file, origin: "fetched", key: keyOf(stat) };
 }
 
+/** Trees of executables that were replaced since. That they cannot be removed is no reason not to start. */
+async function pruneStale(cache: string): Promise<void> {
+  const { prune } = await import("./prune.ts");
+  try {
+    prune(cache, { kind: "busybox", olderThan: STALE });
+  } catch (error) {
+    if (!(error instanceof NsrunError)) throw error;
+  }
+}
+
 /** A complete pristine root of that busybox in the cache: mount something over it, never write into it. */
 export async function busyboxRoot(options: BusyboxOptions = {}): Promise<{ dir: string }> {
   const busybox = await findBusybox(options);
   const name = `busybox-root-${busybox.key}`;
   const cache = cacheDir();
   const dir = `${cache}/${name}`;
+  const waiting = hold(cache, name);
+  if (waiting) await waiting;
   if (typeof statPath(AT_FDCWD, dir) !== "number") return { dir };
   const { buildOnce } = await import("./build-once.ts");
   const { appletsOf, populateBusyboxRoot } = await import("./skeleton.ts");
-  return await buildOnce(cache, name, async (dirFd) => {
+  const built = await buildOnce(cache, name, async (dirFd) => {
     const image = await Bun.file(busybox.file).bytes();
     const applets = (busybox.origin === "embedded" ? embeddedApplets : undefined) ?? appletsOf(image);
     await populateBusyboxRoot(dirFd, image, applets);
   });
+  await pruneStale(cache);
+  return built;
 }

@@ -16,6 +16,14 @@ export class ByteReader {
     return this.#chunk.subarray(this.#at - take, this.#at);
   }
 
+  /** Exactly `length` bytes when they are here already, else undefined and nothing is taken. */
+  take(length: number): Uint8Array | undefined {
+    const at = this.#at;
+    if (this.#chunk.length - at < length) return undefined;
+    this.#at += length;
+    return this.#chunk.subarray(at, at + length);
+  }
+
   /** Fetches the next chunk once the last is used up; false at the end. */
   async more(): Promise<boolean> {
     while (this.#at === this.#chunk.length) {

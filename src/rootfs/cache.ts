@@ -7,6 +7,7 @@ import { sys } from "../ffi/syscall.ts";
 import type { IdMaps } from "../plan/spec.ts";
 import { type Built, buildOnce } from "./build-once.ts";
 import { cacheDir } from "./cache-dir.ts";
+import type { UnpackLimits } from "./limits.ts";
 import { show } from "./names.ts";
 import { identity, type Stat, statPath } from "./stat.ts";
 import type { UnpackReport } from "./unpack.ts";
@@ -14,7 +15,7 @@ import type { UnpackReport } from "./unpack.ts";
 export { cacheDir } from "./cache-dir.ts";
 
 /** Raised when what unpacking makes of an archive changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** The ids that a tree's owners may have, and why there is but one. */
 export interface TreeIds {
@@ -24,16 +25,26 @@ export interface TreeIds {
 
 /**
  * The unpacked root of an archive file, from the cache or unpacked into it: `CACHE/rootfs-SHA256`, read only by agreement.
- * The same content under another name is the same root; a changed file is another. Throws UsageError, SyscallError.
+ * The same content under another name is the same root; a changed file is another, and so is one with other limits: what
+ * they refuse must not depend on what is in the cache. Device nodes are never made: a container has a /dev of its own, and
+ * its root is nodev. Throws UsageError, SyscallError.
  */
-export async function cachedTar(path: string, ids?: TreeIds, say: (text: string) => void = () => {}): Promise<Built> {
+export async function cachedTar(
+  path: string,
+  ids?: TreeIds,
+  say: (text: string) => void = () => {},
+  limits: Partial<UnpackLimits> = {},
+): Promise<Built> {
   const cache = cacheDir();
   const range = ids?.maps.writers ? ids.maps : undefined;
   const nested = ids && sys("geteuid") === 0 ? ids.maps : undefined; // root of a user namespace
   const known = range ?? nested;
   const stat = regularFile(path);
   const sha = (await remembered(cache, stat)) ?? (await hashed(cache, path, stat));
-  const key = digest(`nsrun ${FORMAT} ${sys("geteuid")} ${sha}${known ? ` ${JSON.stringify([known.uid, known.gid])}` : ""}`);
+  const asked = Object.keys(limits).length > 0 ? JSON.stringify(limits) : "";
+  const key = digest(
+    `nsrun ${FORMAT} ${sys("geteuid")} ${sha}${known ? ` ${JSON.stringify([known.uid, known.gid])}` : ""}${asked}`,
+  );
   const { contains } = nested ? await import("../ids/map.ts") : {};
   const { Owners, removeOwned } = range ? await import("./owners.ts") : {};
   const remove = range && removeOwned ? (name: string) => removeOwned(range, `${cache}/${name}`) : undefined;
@@ -45,10 +56,9 @@ export async function cachedTar(path: string, ids?: TreeIds, say: (text: string)
     // would be root's inside; with one id there is nobody else
     const owners = range && Owners ? new Owners(range) : undefined;
     const report = await unpackInto(file, path, dirFd, {
+      ...limits,
       setid: known ? "owned" : true,
-      ...(nested && contains
-        ? { devices: false, mapped: (uid, gid) => contains(nested.uid, uid) && contains(nested.gid, gid) }
-        : {}),
+      ...(nested && contains ? { mapped: (uid, gid) => contains(nested.uid, uid) && contains(nested.gid, gid) } : {}),
       onRead: (chunk) => void hash.update(chunk),
       // an ordinary user's own id is root inside, whatever its number
       later: (path, owner) => owners?.record(path, owner) ?? (owner?.uid === 0 && owner.gid === 0),
@@ -60,15 +70,13 @@ export async function cachedTar(path: string, ids?: TreeIds, say: (text: string)
   return await buildOnce(cache, `rootfs-${key}`, build, remove);
 }
 
-/** What an ordinary user's tree lacks, once, when it is unpacked. */
+/** What the tree lacks, once, when it is unpacked. */
 function tellSkipped(path: string, { skipped }: UnpackReport, ids: TreeIds | undefined, say: (text: string) => void): void {
   const lacks = [
-    ...(skipped.owners > 0 ? [`${skipped.owners} owners not kept`] : []),
-    ...(skipped.devices > 0 ? [`${skipped.devices} device nodes and fifos left out`] : []),
+    ...(skipped.owners > 0 ? [`${skipped.owners} owners not kept (${ids?.why ?? "their ids are not mapped"})`] : []),
+    ...(skipped.devices > 0 ? [`${skipped.devices} device nodes left out (the container has its own /dev)`] : []),
   ];
-  if (lacks.length === 0) return;
-  const why = skipped.owners > 0 ? (ids?.why ?? "their ids are not mapped") : "they need root";
-  say(`${show(path)}: ${lacks.join(", ")} (${why})`);
+  if (lacks.length > 0) say(`${show(path)}: ${lacks.join(", ")}`);
 }
 
 const digest = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");

@@ -5,6 +5,7 @@
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { NsrunError, UsageError } from "../errors.ts";
+import { LIMITS, over, RATIO_FROM } from "./limits.ts";
 import { show } from "./names.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
@@ -43,7 +44,7 @@ export interface RatioLimit {
   /** No ratio is looked at below this many bytes out. */
   readonly from: number;
 }
-export const RATIO: RatioLimit = { maxRatio: 1000, from: 64 * 2 ** 20 };
+const RATIO: RatioLimit = { maxRatio: LIMITS.maxRatio, from: RATIO_FROM };
 
 type Chunks = AsyncIterable<Uint8Array>;
 
@@ -68,7 +69,7 @@ export async function* decompress(source: Chunks, archive: string, limit: RatioL
     for await (const chunk of kind === "xz" || kind === "bzip2" ? program(kind, rest, archive) : builtin(kind, rest, archive)) {
       given += chunk.length;
       if (given > limit.from && given > limit.maxRatio * counted.taken) {
-        throw new UsageError(`${show(archive)}: unpacks to more than ${limit.maxRatio} times its size`);
+        throw over(`${show(archive)}: unpacks to more than ${limit.maxRatio} times its size`, "maxRatio");
       }
       yield chunk;
     }
@@ -96,9 +97,12 @@ async function* rejoin(head: Uint8Array, input: AsyncIterator<Uint8Array>, count
   }
 }
 
+/** What is decoded ahead, in another thread, while we write files. */
+const STREAM = { chunkSize: 1 << 18, readableHighWaterMark: 1 << 22 };
+
 /** Pulls the chunks through a zlib stream and checks that it used all of them. */
 async function* builtin(kind: "gzip" | "zstd", chunks: Chunks, archive: string): Chunks {
-  const stream = kind === "gzip" ? createGunzip({ chunkSize: 1 << 18 }) : createZstdDecompress({ chunkSize: 1 << 18 });
+  const stream = kind === "gzip" ? createGunzip(STREAM) : createZstdDecompress(STREAM);
   const frames = kind === "zstd" ? new ZstdFrames() : undefined;
   let fed = 0;
   let sourceError: unknown;

@@ -30,7 +30,7 @@ export function show(name: ByteString): string {
 }
 
 /** Why a name from an archive cannot be used, or its components. */
-export type Split = { readonly parts: ByteString[] } | { readonly problem: string };
+export type Split = { readonly parts: ByteString[] } | { readonly problem: string; readonly limit?: "maxDepth" | "maxPath" };
 
 /**
  * The components of an archive's name. As tar(1): a leading `/` is taken off; `.` and empty components mean nothing.
@@ -39,10 +39,10 @@ export type Split = { readonly parts: ByteString[] } | { readonly problem: strin
 export function splitName(name: ByteString, maxDepth: number, maxLength: number): Split {
   if (name === "") return { problem: "empty name" };
   if (name.includes("\0")) return { problem: "NUL in the name" };
-  if (name.length > maxLength) return { problem: `name of ${name.length} bytes (limit ${maxLength})` };
+  if (name.length > maxLength) return { problem: `name of ${name.length} bytes (limit ${maxLength})`, limit: "maxPath" };
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) return { problem: "'..' in the name" };
-  if (parts.length > maxDepth) return { problem: `${parts.length} levels deep (limit ${maxDepth})` };
+  if (parts.length > maxDepth) return { problem: `${parts.length} levels deep (limit ${maxDepth})`, limit: "maxDepth" };
   if (parts.some((part) => part.length > 255)) return { problem: "a name of more than 255 bytes" };
   return { parts };
 }

@@ -15,6 +15,8 @@ export interface TarHeader {
   readonly linkname: ByteString;
   readonly major: number;
   readonly minor: number;
+  /** The block itself, of a type that says more in it. */
+  readonly block: Uint8Array | undefined;
 }
 
 /** A header that cannot be right; the message is the reason only. */
@@ -79,5 +81,6 @@ export function parseHeader(block: Uint8Array): TarHeader {
     linkname: text(block, 157, 100),
     major: device && (ustar || gnu) ? tarNumber(block, 329, 8, "device major") : 0,
     minor: device && (ustar || gnu) ? tarNumber(block, 337, 8, "device minor") : 0,
+    block: type === "S" ? block : undefined,
   };
 }

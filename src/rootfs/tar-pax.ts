@@ -1,9 +1,24 @@
 /** pax extended headers: records `LENGTH KEY=VALUE\n` (POSIX.1-2001 pax, "pax Extended Header"). Pure. */
+import { GUARDS } from "./guards.ts";
 import { type ByteString, byteString } from "./names.ts";
 import { HeaderProblem } from "./tar-header.ts";
 
 /** Keyword to value, as bytes. An empty value takes an earlier one back. */
 export type PaxRecords = ReadonlyMap<string, ByteString>;
+export const NO_RECORDS: PaxRecords = new Map();
+
+/**
+ * The keywords that mean something here; of attributes only the names are kept. Everything else is dropped at
+ * once: global records are carried through the whole archive, and a new megabyte of them can come before each member.
+ */
+const KEPT = new Set([
+  ...["path", "linkpath", "size", "uid", "gid", "mtime"],
+  ...["major", "minor", "name", "realsize", "size", "map"].map((key) => `GNU.sparse.${key}`),
+]);
+const NAMED = /^(?:SCHILY|LIBARCHIVE)\.xattr\./;
+const NAMES = new Set(["path", "linkpath", "GNU.sparse.name"]);
+/** Attributes that one member, or the archive as a whole, may have. */
+const MAX_NAMED = 1000;
 
 /** Decodes the body of an `x` or `g` entry; throws {@link HeaderProblem}. */
 export function parsePax(data: Uint8Array): PaxRecords {
@@ -20,12 +35,21 @@ export function parsePax(data: Uint8Array): PaxRecords {
     if (equals < 0 || equals >= end) throw new HeaderProblem("malformed pax header");
     const key = text.slice(space + 1, equals);
     const value = text.slice(equals + 1, end - 1);
-    if ((key === "path" || key === "linkpath") && value.includes("\0")) throw new HeaderProblem(`NUL in pax ${key}`);
-    records.set(key, value);
+    if (NAMES.has(key) && GUARDS.nul(value)) throw new HeaderProblem(`NUL in pax ${key}`);
+    if (KEPT.has(key)) records.set(key, value);
+    else if (NAMED.test(key)) records.set(key, "");
     at = end;
   }
+  return limited(records);
+}
+
+function limited(records: PaxRecords): PaxRecords {
+  if (records.size > MAX_NAMED) throw new HeaderProblem(`more than ${MAX_NAMED} extended attributes`);
   return records;
 }
+
+/** Global records and those of a later global header. Throws {@link HeaderProblem}. */
+export const mergePax = (before: PaxRecords, after: PaxRecords): PaxRecords => limited(new Map([...before, ...after]));
 
 /** A non-negative decimal of a pax record; undefined when it is not given. */
 export function paxInteger(records: PaxRecords, key: string): number | undefined {

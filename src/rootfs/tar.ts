@@ -4,102 +4,78 @@
  */
 import { UsageError } from "../errors.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { type ByteString, byteString, show } from "./names.ts";
-import { BLOCK, checksumFits, HeaderProblem, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
-import { type PaxRecords, parsePax, paxInteger, paxTime, type TarTime } from "./tar-pax.ts";
+import { GUARDS } from "./guards.ts";
+import { Budget, LIMITS } from "./limits.ts";
+import { byteString, show } from "./names.ts";
+import { type Extensions, longName, type TarEntry, tarEntry } from "./tar-entry.ts";
+import { BLOCK, HeaderProblem, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
+import { mergePax, NO_RECORDS, parsePax } from "./tar-pax.ts";
+import { checkSegments, type Sparse, wholeMap } from "./tar-sparse.ts";
 
-const TYPES = {
-  "0": "file",
-  "\0": "file",
-  "7": "file", // contiguous, which no system of today knows
-  "1": "hardlink",
-  "2": "symlink",
-  "3": "char",
-  "4": "block",
-  "5": "directory",
-  "6": "fifo",
-} as const;
-const UNWANTED: Record<string, string> = {
-  S: "sparse files are not supported",
-  M: "multi-volume archives are not supported",
-  D: "incremental archives are not supported",
-  N: "old GNU long names are not supported",
-};
-/** The body of a pax or GNU name entry is held in memory: this many bytes at most. */
-const MAX_EXTENSION = 1 << 20;
+export type { TarEntry } from "./tar-entry.ts";
 
-/** One member. `name` and `linkname` are byte strings exactly as stored: nothing has been checked about where they lead. */
-export interface TarEntry {
-  readonly name: ByteString;
-  readonly type: (typeof TYPES)[keyof typeof TYPES];
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Bytes of the body. */
-  readonly size: number;
-  readonly mtime: TarTime;
-  readonly linkname: ByteString;
-  readonly major: number;
-  readonly minor: number;
-  /** Extended attributes that came with it (pax `SCHILY.xattr.*`, `LIBARCHIVE.xattr.*`). */
-  readonly xattrs: number;
-}
+/** Types that are not members but say something of those that follow. */
+const EXTENSIONS = new Set(["x", "X", "g", "L", "K", "V"]);
+/** Types before which something has to be read that may not be here. */
+const SLOW = new Set([...EXTENSIONS, "S"]);
+const padding = (size: number): number => -size & (BLOCK - 1);
 
-/** A stream of members: `next()`, then, if it is wanted, the body through `body()`. What is not read is skipped. */
+/** A stream of members: `next()`, then, if it is wanted, the body through `copy()`. What is not read is skipped. */
 export class TarReader {
-  #in: ByteReader;
-  #archive: string;
+  readonly #in: ByteReader;
+  readonly #extensions: Extensions = { local: NO_RECORDS, global: NO_RECORDS, longName: undefined, longLink: undefined };
   #last = "";
   #count = 0;
   #left = 0;
   #padding = 0;
-  #global: PaxRecords = new Map();
 
-  constructor(stream: AsyncIterable<Uint8Array>, archive: string) {
+  constructor(
+    stream: AsyncIterable<Uint8Array>,
+    readonly archive: string,
+    readonly budget: Budget = new Budget(LIMITS, show(archive)),
+  ) {
     this.#in = new ByteReader(stream);
-    this.#archive = archive;
   }
+
+  #where = (): string => (this.#last === "" ? "" : ` (entry ${show(this.#last)})`);
 
   #fail(what: string): UsageError {
-    return new UsageError(`${show(this.#archive)}: ${what}${this.#last === "" ? "" : ` (entry ${show(this.#last)})`}`);
+    return new UsageError(`${show(this.archive)}: ${what}${this.#where()}`);
   }
 
-  /** The next member, or undefined after the end marker and once the rest of the stream proved to be padding. */
-  async next(): Promise<TarEntry | undefined> {
-    let local: PaxRecords = new Map();
-    let longName: ByteString | undefined;
-    let longLink: ByteString | undefined;
-    let pending = false;
-    for (;;) {
-      await this.#finishBody();
-      const header = await this.#header();
-      if (!header) {
-        if (pending) throw this.#fail("truncated archive");
-        return undefined;
-      }
-      if (header.type === "x" || header.type === "X") local = await this.#pax(header);
-      else if (header.type === "g") this.#global = new Map([...this.#global, ...(await this.#pax(header))]);
-      else if (header.type === "L") longName = await this.#longName(header);
-      else if (header.type === "K") longLink = await this.#longName(header);
-      else if (header.type === "V") await this.#extension(header);
-      else {
-        const renamed = { ...header, name: longName ?? header.name, linkname: longLink ?? header.linkname };
-        return this.#attempt(() => this.#entry(renamed, new Map([...this.#global, ...local])));
-      }
-      pending = header.type !== "g" && header.type !== "V";
-    }
+  /**
+   * The next member, or undefined after the end marker and once the rest of the stream proved to be padding. A promise only
+   * where something has to be waited for: of small files hundreds are in one chunk.
+   */
+  next(): TarEntry | undefined | Promise<TarEntry | undefined> {
+    const rest = this.#left + this.#padding;
+    const here = this.#in.take(rest + BLOCK);
+    if (!here) return this.#slowly(undefined);
+    const block = here.subarray(rest);
+    this.#left = this.#padding = 0;
+    if (isZero(block)) return this.#end();
+    const header = this.#header(block);
+    return SLOW.has(header.type) ? this.#slowly(header) : this.#member(header).entry;
   }
 
-  /** The bytes of the body that are there without waiting, or undefined at its end. Valid until the next call. */
-  async body(): Promise<Uint8Array | undefined> {
-    if (this.#left === 0) return undefined;
-    for (;;) {
+  /** Gives the bytes of the body to `sink`, piece by piece, each valid during its call. A promise only where they are not here yet. */
+  copy(sink: (piece: Uint8Array) => void): Promise<void> | undefined {
+    const size = this.#left;
+    if (size === 0) return undefined;
+    const whole = this.#in.take(size);
+    if (!whole) return this.#copySlowly(sink);
+    this.#left = 0;
+    sink(whole);
+    return undefined;
+  }
+
+  async #copySlowly(sink: (piece: Uint8Array) => void): Promise<void> {
+    while (this.#left > 0) {
       const piece = this.#in.here(this.#left);
       if (piece) {
         this.#left -= piece.length;
-        return piece;
-      }
-      if (!(await this.#in.more())) throw this.#fail("truncated archive");
+        sink(piece);
+      } else if (!(await this.#in.more())) throw this.#fail("truncated archive");
     }
   }
 
@@ -107,91 +83,108 @@ export class TarReader {
     return this.#in.close();
   }
 
-  async #finishBody(): Promise<void> {
-    const rest = this.#left + this.#padding;
-    this.#left = 0;
-    this.#padding = 0;
-    if (rest > 0 && (await this.#in.skip(rest)) < rest) throw this.#fail("truncated archive");
+  /** From where `next()` cannot go on without waiting: `header` is one that was read already. */
+  async #slowly(first: TarHeader | undefined): Promise<TarEntry | undefined> {
+    let header = first ?? (await this.#nextHeader());
+    for (; header && EXTENSIONS.has(header.type); header = await this.#nextHeader()) await this.#extend(header);
+    if (header) {
+      const { entry, sparse } = this.#member(header);
+      return sparse ? await this.#holes(entry, sparse) : entry;
+    }
+    const { local, longName, longLink } = this.#extensions;
+    if (local.size > 0 || longName !== undefined || longLink !== undefined) throw this.#fail("truncated archive");
+    return undefined;
   }
 
-  async #header(): Promise<TarHeader | undefined> {
+  async #nextHeader(): Promise<TarHeader | undefined> {
+    const rest = this.#left + this.#padding;
+    this.#left = this.#padding = 0;
+    if (rest > 0 && (await this.#in.skip(rest)) < rest) throw this.#fail("truncated archive");
     const block = await this.#in.exactly(BLOCK);
     if (block.length < BLOCK) {
       if (this.#count > 0) throw this.#fail(block.length > 0 ? "truncated archive" : "truncated archive: no end marker");
       throw this.#fail(`not a tar archive (${block.length === 0 ? "empty" : "too short"})`);
     }
-    if (isZero(block)) {
-      await this.#end();
-      return undefined;
-    }
-    if (!checksumFits(block)) {
+    return isZero(block) ? await this.#end() : this.#header(block);
+  }
+
+  #header(block: Uint8Array): TarHeader {
+    if (!GUARDS.checksum(block)) {
       throw this.#fail(this.#count > 0 ? "bad header checksum after" : "not a tar archive (no tar header at its start)");
     }
     this.#count++;
     const header = this.#attempt(() => parseHeader(block));
-    if (header.type !== "x" && header.type !== "g" && header.type !== "L" && header.type !== "K") this.#last = header.name;
+    if (!EXTENSIONS.has(header.type)) this.#last = header.name;
     return header;
   }
 
-  /** After the end marker only zeros may come: a second archive behind the first would be dropped in silence. */
-  async #end(): Promise<void> {
+  async #end(): Promise<undefined> {
     for (;;) {
       const piece = this.#in.here(1 << 20);
-      if (piece && !isZero(piece)) throw this.#fail("data after the end of the archive");
-      if (!piece && !(await this.#in.more())) return;
+      if (piece && GUARDS.trailing(piece)) throw this.#fail("data after the end of the archive");
+      if (piece) this.budget.overhead(piece.length, this.#where);
+      else if (!(await this.#in.more())) return undefined;
     }
   }
 
-  async #extension(header: TarHeader): Promise<Uint8Array> {
-    if (header.size > MAX_EXTENSION) throw this.#fail(`extended header of ${header.size} bytes (limit ${MAX_EXTENSION})`);
-    const data = await this.#in.exactly(header.size);
-    if (data.length < header.size) throw this.#fail("truncated archive");
-    this.#padding = -header.size & (BLOCK - 1);
-    return data;
+  /** Takes in what an extended header says. */
+  async #extend(header: TarHeader): Promise<void> {
+    const { size, type } = header;
+    if (size > GUARDS.extension) throw this.#fail(`extended header of ${size} bytes (limit ${GUARDS.extension})`);
+    this.budget.overhead(size, this.#where);
+    const data = await this.#in.exactly(size);
+    if (data.length < size) throw this.#fail("truncated archive");
+    this.#padding = padding(size);
+    const extensions = this.#extensions;
+    this.#attempt(() => {
+      if (type === "L") extensions.longName = longName(byteString(data));
+      else if (type === "K") extensions.longLink = longName(byteString(data));
+      else if (type === "g") extensions.global = mergePax(extensions.global, parsePax(data));
+      else if (type !== "V") extensions.local = parsePax(data);
+    });
   }
 
-  async #pax(header: TarHeader): Promise<PaxRecords> {
-    const data = await this.#extension(header);
-    return this.#attempt(() => parsePax(data));
+  /** The whole map of a file with holes. Its size counts as if there were none: who reads it later reads them all. */
+  async #holes(entry: TarEntry, sparse: Sparse): Promise<TarEntry> {
+    this.budget.bytes(Math.max(sparse.realSize - entry.size, 0), this.#where);
+    try {
+      const map = await wholeMap(sparse, () => this.#mapBlock());
+      if (sparse.more === "body") this.#left -= map.blocks * BLOCK;
+      checkSegments(map.segments, sparse.realSize, this.#left);
+      return { ...entry, size: sparse.realSize, sparse: map.segments };
+    } catch (error) {
+      throw this.#named(error);
+    }
   }
 
-  async #longName(header: TarHeader): Promise<ByteString> {
-    const name = byteString(await this.#extension(header)).replace(/\0$/, "");
-    if (name.includes("\0")) throw this.#fail("NUL in a long name");
-    return name;
+  async #mapBlock(): Promise<Uint8Array> {
+    this.budget.overhead(BLOCK, this.#where);
+    const block = await this.#in.exactly(BLOCK);
+    if (block.length < BLOCK) throw this.#fail("truncated archive");
+    return block;
   }
 
-  #entry(header: TarHeader, pax: PaxRecords): TarEntry {
-    this.#last = pax.get("path") || header.name;
-    const kind = TYPES[header.type as keyof typeof TYPES];
-    const keys = [...pax.keys()];
-    if (keys.some((key) => key.startsWith("GNU.sparse."))) throw new HeaderProblem(UNWANTED.S ?? "");
-    if (!kind) throw new HeaderProblem(UNWANTED[header.type] ?? `unknown entry type ${JSON.stringify(header.type)}`);
-    // a v7 directory is a file whose name ends with a slash; links have no body whatever their size says (GNU tar's list.c)
-    const type = kind === "file" && this.#last.endsWith("/") ? "directory" : kind;
-    const size = type === "hardlink" || type === "symlink" ? 0 : (paxInteger(pax, "size") ?? header.size);
-    this.#left = size;
-    this.#padding = -size & (BLOCK - 1);
-    return {
-      name: this.#last,
-      type,
-      mode: header.mode,
-      uid: paxInteger(pax, "uid") ?? header.uid,
-      gid: paxInteger(pax, "gid") ?? header.gid,
-      size,
-      mtime: paxTime(pax, "mtime") ?? { seconds: header.mtime, nanoseconds: 0 },
-      linkname: pax.get("linkpath") || header.linkname,
-      major: header.major,
-      minor: header.minor,
-      xattrs: keys.filter((key) => /^(SCHILY|LIBARCHIVE)\.xattr\./.test(key)).length,
-    };
+  #member(header: TarHeader): { entry: TarEntry; sparse: Sparse | undefined } {
+    const extensions = this.#extensions;
+    this.#last = extensions.local.get("path") || (extensions.longName ?? header.name);
+    const member = this.#attempt(() => tarEntry(header, extensions));
+    const { entry } = member;
+    extensions.local = NO_RECORDS;
+    extensions.longName = extensions.longLink = undefined;
+    this.#last = entry.name;
+    this.#left = entry.size;
+    this.#padding = padding(entry.size);
+    this.budget.bytes(entry.size, this.#where);
+    return member;
   }
 
   #attempt<T>(work: () => T): T {
     try {
       return work();
     } catch (error) {
-      throw error instanceof HeaderProblem ? this.#fail(error.message) : error;
+      throw this.#named(error);
     }
   }
+
+  #named = (error: unknown): unknown => (error instanceof HeaderProblem ? this.#fail(error.message) : error);
 }

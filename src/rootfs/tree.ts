@@ -5,9 +5,9 @@
 import { errno } from "../ffi/errno.ts";
 import { AT, O } from "../ffi/flags.ts";
 import { failed, sys } from "../ffi/syscall.ts";
+import { GUARDS } from "./guards.ts";
 import { type ByteString, cstr } from "./names.ts";
 
-const FLAGS = O.O_PATH | O.O_NOFOLLOW | O.O_DIRECTORY | O.O_CLOEXEC;
 const ENOENT = -errno("ENOENT");
 const ENOTDIR = -errno("ENOTDIR");
 
@@ -32,12 +32,12 @@ export class Tree implements Disposable {
     for (; depth < parts.length; depth++) {
       const name = parts[depth] ?? "";
       const parent = this.#top();
-      let fd = sys("openat", parent, cstr(name), FLAGS, 0);
+      let fd = sys("openat", parent, cstr(name), GUARDS.component, 0);
       if (fd === ENOENT && create) {
         const made = sys("mkdirat", parent, cstr(name), 0o755);
         if (made < 0) return made;
         create(parts.slice(0, depth + 1).join("/"));
-        fd = sys("openat", parent, cstr(name), FLAGS, 0);
+        fd = sys("openat", parent, cstr(name), GUARDS.component, 0);
       }
       if (fd < 0) return fd;
       this.#chain.push({ name, fd });
@@ -94,17 +94,31 @@ export function removeTree(parent: number, name: ByteString): void {
   if (last < 0) throw failed(last, `remove ${name}`);
 }
 
-/** The names in a directory, without `.` and `..`: getdents64(2), struct linux_dirent64. One buffer's worth, from the start. */
-export function list(fd: number): ByteString[] {
+/** Names in a directory, without `.` and `..`, from where it was read last; none at its end: getdents64(2), linux_dirent64. */
+function batch(fd: number): ByteString[] {
   const buffer = new Uint8Array(new ArrayBuffer(32768));
-  sys("lseek", fd, 0, 0);
-  const length = sys("getdents64", fd, buffer, buffer.length);
-  if (length < 0) throw failed(length, "list a directory");
-  const names: ByteString[] = [];
-  const raw = Buffer.from(buffer.buffer);
-  for (let at = 0; at < length; at += raw.readUInt16LE(at + 16)) {
-    const name = raw.toString("latin1", at + 19, raw.indexOf(0, at + 19));
-    if (name !== "." && name !== "..") names.push(name);
+  for (;;) {
+    const length = sys("getdents64", fd, buffer, buffer.length);
+    if (length < 0) throw failed(length, "list a directory");
+    const names: ByteString[] = [];
+    const raw = Buffer.from(buffer.buffer);
+    for (let at = 0; at < length; at += raw.readUInt16LE(at + 16)) {
+      const name = raw.toString("latin1", at + 19, raw.indexOf(0, at + 19));
+      if (name !== "." && name !== "..") names.push(name);
+    }
+    if (names.length > 0 || length === 0) return names;
   }
+}
+
+/** One buffer's worth of names, from the start: all that is left, for who removes them. */
+export function list(fd: number): ByteString[] {
+  sys("lseek", fd, 0, 0);
+  return batch(fd);
+}
+
+/** All names. */
+export function listAll(fd: number): ByteString[] {
+  const names = list(fd);
+  for (let more = batch(fd); more.length > 0; more = batch(fd)) names.push(...more);
   return names;
 }

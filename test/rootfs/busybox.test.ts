@@ -188,7 +188,7 @@ describe("busyboxRoot", () => {
       .split("\n");
     for (const applet of listed)
       expect(lstatSync(join(dir, applet)).isSymbolicLink() || applet === "bin/busybox", applet).toBe(true);
-    expect(readdirSync(cache)).toHaveLength(1);
+    expect(readdirSync(cache).filter((name) => !name.startsWith("use-"))).toHaveLength(1);
   });
 
   needsBusybox("the umask does not matter", async () => {

@@ -107,6 +107,13 @@ describe("cachedTar", () => {
     expect(readdirSync(cache)).toEqual([]);
   });
 
+  test("limits hold whatever is in the cache already", async () => {
+    const path = archive("a.tar", 20);
+    const { dir } = await cachedTar(path);
+    await expect(cachedTar(path, undefined, undefined, { maxEntries: 9 })).rejects.toThrow("more than 9 entries");
+    expect(await cachedTar(path)).toEqual({ dir, fromCache: true });
+  });
+
   test("what is no file", async () => {
     await expect(cachedTar(join(place.target, "none"))).rejects.toThrow("none: ENOENT (no such file or directory)");
     await expect(cachedTar(place.canary)).rejects.toThrow("canary: not a regular file");

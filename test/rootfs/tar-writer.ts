@@ -23,9 +23,11 @@ export interface Member {
   readonly badChecksum?: boolean;
   /** No magic: a v7 header. */
   readonly v7?: boolean;
+  /** Bytes put into the header before its checksum is made. */
+  readonly patch?: readonly (readonly [number, string])[];
 }
 
-const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, "0")}\0`;
+export const octal = (value: number, length: number): string => `${value.toString(8).padStart(length - 1, "0")}\0`;
 
 function base256(value: number, length: number): string {
   let out = "";
@@ -51,6 +53,7 @@ export function member(m: Member): Buffer {
   if (!m.v7) block.write("ustar\x0000", 257, "latin1");
   block.write(octal(m.major ?? 0, 8), 329, "latin1");
   block.write(octal(m.minor ?? 0, 8), 337, "latin1");
+  for (const [at, text] of m.patch ?? []) block.write(text, at, "latin1");
   block.fill(" ", 148, 156);
   const sum = block.reduce((a, b) => a + b, 0) + (m.badChecksum ? 1 : 0);
   block.write(`${octal(sum, 7)} `, 148, "latin1");
@@ -91,29 +94,41 @@ export class Place implements Disposable {
   }
   #state(): string {
     const seen = statSync(join(this.canary, "file"));
+    const dir = statSync(this.canary);
     const names = `${readdirSync(this.dir)} ${readdirSync(this.canary)}`;
-    return `${names} ${readFileSync(join(this.canary, "file"))} ${seen.mode} ${seen.uid} ${seen.mtimeMs} ${seen.nlink}`;
+    return `${names} ${dir.mode} ${dir.uid} ${readFileSync(join(this.canary, "file"))} ${seen.mode} ${seen.uid} ${seen.mtimeMs} ${seen.nlink}`;
   }
   /** Throws when anything beside the target changed. */
   check(): void {
     if (this.#state() !== this.#before) throw new Error(`outside the target: ${this.#before} became ${this.#state()}`);
   }
-  async unpack(archive: Uint8Array, options: UnpackOptions = {}): Promise<UnpackReport> {
+  unpack(archive: Uint8Array, options: UnpackOptions = {}): Promise<UnpackReport> {
+    return this.unpackOf(stream(archive), options);
+  }
+  async unpackOf(archive: AsyncIterable<Uint8Array>, options: UnpackOptions = {}): Promise<UnpackReport> {
     using root = Fd.from("open the target", "openat", -100, this.target, O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
     try {
-      return await unpackTar(stream(archive), root.number, { archive: "x.tar", ...options });
+      return await unpackTar(archive, root.number, { archive: "x.tar", ...options });
     } finally {
       this.check();
     }
   }
   /** The message of the refusal. */
-  async refusal(archive: Uint8Array, options: UnpackOptions = {}): Promise<string> {
-    return await this.unpack(archive, options).then(
+  refusal(archive: Uint8Array, options: UnpackOptions = {}): Promise<string> {
+    return this.refusalOf(stream(archive), options);
+  }
+  async refusalOf(archive: AsyncIterable<Uint8Array>, options: UnpackOptions = {}): Promise<string> {
+    return await this.unpackOf(archive, options).then(
       () => "unpacked",
       (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error)),
     );
   }
   [Symbol.dispose](): void {
-    rmSync(this.dir, { recursive: true, force: true });
+    try {
+      rmSync(this.dir, { recursive: true, force: true });
+    } catch {
+      Bun.spawnSync(["chmod", "-R", "u+rwX", this.dir]); // an ordinary user cannot empty directories without permission
+      rmSync(this.dir, { recursive: true, force: true });
+    }
   }
 }
