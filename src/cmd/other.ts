@@ -24,10 +24,29 @@ function unpackCommand(top: Command): void {
     });
 }
 
+/** Its exit code goes to `exit`. */
+function doctorCommandLine(top: Command, exit: (code: number) => void): void {
+  top
+    .command("doctor")
+    .summary("try what works on this machine, and say what would help")
+    .description(
+      "Tries every feature of the kernel that nsrun uses in throw-away children. Exit code 0 when `nsrun run` works here, else 1.",
+    )
+    .option("--json", "as JSON: docs/doctor.md")
+    .action(async (options: { json?: boolean }) => {
+      const { doctorCommand } = await import("./doctor.ts");
+      exit(await doctorCommand(options));
+    });
+}
+
 /** Runs what argv says; throws UsageError for what commander does not know. */
 export async function otherCommand(argv: readonly string[]): Promise<number> {
   const top = program().version(`nsrun ${pkg.version} (bun ${Bun.version}, linux ${release()})`);
   unpackCommand(top);
+  let code = 0;
+  doctorCommandLine(top, (ended) => {
+    code = ended;
+  });
   for (const command of [top, ...top.commands]) command.exitOverride().configureOutput({ writeErr: () => {} });
   top.helpCommand("help [command]", "help for a command");
   const names = top.commands.map((command) => command.name());
@@ -38,7 +57,7 @@ export async function otherCommand(argv: readonly string[]): Promise<number> {
   }
   try {
     await top.parseAsync(argv, { from: "user" });
-    return 0;
+    return code;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
