@@ -3,8 +3,8 @@ import { release } from "node:os";
 import { type Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { UsageError } from "../errors.ts";
+import { didYouMean } from "../near.ts";
 import { program } from "./help.ts";
-import { didYouMean } from "./parse.ts";
 
 function unpackCommand(top: Command): void {
   top
