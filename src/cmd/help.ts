@@ -44,6 +44,7 @@ export function program(): Command {
     )
     .usage("[run options] | COMMAND …")
     .configureHelp(WIDTH)
+    .option("--errors=json", "before all else: an error is one line of JSON on stderr (docs/errors.md)")
     .addCommand(runHelp());
 }
 

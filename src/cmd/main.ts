@@ -15,10 +15,13 @@ async function dispatch(argv: readonly string[]): Promise<number> {
 }
 
 async function main(): Promise<number> {
+  const argv = process.argv.slice(2);
+  const json = argv[0] === "--errors=json"; // before the command word: docs/errors.md
   try {
-    return await dispatch(process.argv.slice(2));
+    return await dispatch(json ? argv.slice(1) : argv);
   } catch (error) {
-    const lines = errorLines(error, process.env.NSRUN_DEBUG === "1");
+    const report = await import("./report.ts").catch(() => undefined); // without descriptors nothing can be loaded
+    const lines = report ? await report.report(error, json) : errorLines(error, false);
     process.stderr.write(`${lines.join("\n")}\n`);
     return error instanceof NsrunError ? error.exitCode : 125;
   }

@@ -27,6 +27,8 @@ const byName = new Map(RUN_OPTIONS.map((option) => [option.name, option]));
 const byShort = new Map(RUN_OPTIONS.filter((option) => option.short).map((option) => [option.short!, option]));
 
 function unknown(word: string): UsageError {
+  if (/^--errors?(=|$)/.test(word))
+    return new UsageError(`unknown option ${word}`, { hint: "it stands before everything else: nsrun --errors=json run …" });
   const near = didYouMean(word.replace(/^-+/, ""), [...byName.keys(), "no-init"]);
   return new UsageError(`unknown option ${word}`, { hint: near ? `did you mean --${near}?` : "see: nsrun run --help" });
 }
