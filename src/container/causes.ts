@@ -47,12 +47,12 @@ export function mountPermissionHint(): string | undefined {
   return undefined;
 }
 
-/** EINVAL of pivot_root: the root we are in must itself be a mount, and not the initramfs. */
-export function pivotHint(): string {
-  const atRoot = read("/proc/self/mountinfo")
+/** EINVAL of a change of propagation at "/": the root we are in must itself be a mount. In a chroot it is often a mere directory. */
+export function chrootHint(): string | undefined {
+  const rootIsMount = read("/proc/self/mountinfo")
     .split("\n")
     .some((line) => line.split(" ")[4] === "/");
-  if (!atRoot)
-    return "nsrun is in a chroot whose directory is no mount, and pivot_root wants one: --chroot, or outside: mount --bind DIR DIR";
-  return "the root may be an initramfs (rootfs), which cannot be left by pivot_root: use --chroot";
+  return rootIsMount
+    ? undefined
+    : "nsrun is in a chroot whose directory is no mount, so its root cannot be left: outside, before the chroot: mount --bind DIR DIR";
 }

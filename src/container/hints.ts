@@ -6,7 +6,7 @@ import type { FailedCall } from "../errors.ts";
 import { errnoName } from "../ffi/errno.ts";
 import { CLONE, MS } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
-import { idMapHint, lacks, mountLimitHint, mountPermissionHint, openFilesHint, pivotHint } from "./causes.ts";
+import { chrootHint, idMapHint, lacks, mountLimitHint, mountPermissionHint, openFilesHint } from "./causes.ts";
 import { appArmorHint, cloneHint, procHint } from "./refusals.ts";
 
 /** A hint that does not apply after a look is undefined: then the next row has its turn. */
@@ -18,9 +18,10 @@ const ofType = (type: string, hint: (step: FailedCall) => string | undefined) =>
   step.args[2] === type ? hint(step) : undefined;
 const where = (met: (step: FailedCall) => boolean, hint: string) => (step: FailedCall) => (met(step) ? hint : undefined);
 
-const inCgroup = (step: FailedCall): boolean => step.args.some((arg) => typeof arg === "string" && /\bcgroup\b/.test(arg));
+const inCgroup = (step: FailedCall): boolean =>
+  [step.label, ...step.args].some((word) => typeof word === "string" && /\bcgroup\b/.test(word));
 /** Something of an id map: what is said of AppArmor holds for it too. */
-const ofMap = (step: FailedCall): boolean => step.label.includes("_map");
+const ofMap = (step: FailedCall): boolean => /_map$| setgroups$/.test(step.label);
 const idMap = (step: FailedCall) => (ofMap(step) ? idMapHint(step.label) : undefined);
 
 /** Ubuntu's knob takes capabilities away inside; root outside is not restricted. */
@@ -111,6 +112,7 @@ export const RULES: readonly Rule[] = [
     ),
   ],
   ["mount", "EBUSY", ofType("overlay", text("the upper or the work directory is in use by another overlay"))],
+  ["mount", "EINVAL", (step) => (step.args[1] === "/" ? chrootHint() : undefined)],
   [
     "mount",
     "EINVAL",
@@ -129,24 +131,15 @@ export const RULES: readonly Rule[] = [
     "EINVAL",
     text("what is mounted there is not to be copied alone: mounts of another user namespace lie on it (rbind copies them too)"),
   ],
-  [
-    "mount_setattr",
-    "EPERM",
-    text("a flag that the host has set (ro, nosuid, nodev, noexec) cannot be taken off in a user namespace"),
-  ],
-  ["pivot_root", "EINVAL", pivotHint],
+  ["pivot_root", "EINVAL", text("the root may be an initramfs (rootfs), which cannot be left by pivot_root: use --chroot")],
   ["sethostname", "EINVAL", text("a host name has at most 64 bytes")],
   ["prlimit64", "EPERM", text("a hard limit can only be lowered without CAP_SYS_RESOURCE")],
   ["write", "EPERM", appArmor],
   ["write", "EPERM", idMap],
-  [
-    "write",
-    "EINVAL",
-    where(ofMap, "an id of the map does not exist in our own user namespace: cat /proc/self/uid_map /proc/self/gid_map"),
-  ],
   ["openat", "EACCES", appArmor],
   ["setresuid", "EINVAL", text("that user is not mapped in the user namespace")],
   ["setresgid", "EINVAL", text("that group is not mapped in the user namespace")],
+  ["setgroups", "EPERM", where(() => lacks("setgid"), "CAP_SETGID is missing: an outer container has dropped it")],
   ["setgroups", "EPERM", text("setgroups is denied in this user namespace")],
   [
     "unlinkat",

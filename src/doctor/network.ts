@@ -2,41 +2,14 @@
 import { NetlinkError } from "../errors.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, CLONE, O } from "../ffi/flags.ts";
-import { attrString, attrText, concat, nest, u32 } from "../net/attrs.ts";
-import { IFLA, IFLA_INFO_KIND, ifinfomsg, setLinkUp } from "../net/link.ts";
-import { NLM_F, type Request, RTM } from "../net/message.ts";
+import { setLinkUp } from "../net/link.ts";
+import type { Request } from "../net/message.ts";
 import { NetlinkSocket } from "../net/socket.ts";
 import { addVeth } from "../net/veth.ts";
 import { begin, call, finish, give, keep } from "./child.ts";
+import { addKind, addNetem } from "./links.ts";
 import { type Attempt, asRoot, enter, type Finding, findingOf, inChild, type Probe } from "./probe.ts";
 import { type Program, programProbe } from "./programs.ts";
-
-const RTM_NEWQDISC = 36;
-const TCA = { KIND: 1, OPTIONS: 2 } as const;
-const TC_H_ROOT = 0xffffffff;
-const LO = 1;
-
-/** `ip link add NAME type KIND` */
-const addKind = (name: string, kind: string): Request => ({
-  label: `make a ${kind}`,
-  command: `ip link add ${name} type ${kind}`,
-  type: RTM.NEWLINK,
-  flags: NLM_F.CREATE | NLM_F.EXCL,
-  body: concat([ifinfomsg(), attrString(IFLA.IFNAME, name), nest(IFLA.LINKINFO, attrText(IFLA_INFO_KIND, kind))]),
-});
-
-/** `tc qdisc add dev lo root netem`: struct tcmsg, then struct tc_netem_qopt {latency, limit, loss, gap, duplicate, jitter}. */
-const addNetem: Request = {
-  label: "put netem on lo",
-  command: "tc qdisc add dev lo root netem",
-  type: RTM_NEWQDISC,
-  flags: NLM_F.CREATE | NLM_F.EXCL,
-  body: concat([
-    concat([u32(0), u32(LO), u32(0), u32(TC_H_ROOT), u32(0)]),
-    attrString(TCA.KIND, "netem"),
-    nest(TCA.OPTIONS, concat([u32(0), u32(1000), u32(0), u32(0), u32(0), u32(0)])),
-  ]),
-};
 
 /** Asks a socket that a child opened in a network namespace of its own: the namespace lives as long as the socket. */
 const talk =

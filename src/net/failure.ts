@@ -13,7 +13,6 @@ export const HINTS: Readonly<Record<string, string>> = {
     "the kernel lacks this kind of link, or its module is not loaded: modprobe veth, bridge, …; nsrun doctor tries each",
   ENOENT: "the kernel lacks it, or its module is not loaded: modprobe sch_netem, …; nsrun doctor tries each",
   ENETUNREACH: "a gateway must be in a net of the interface that leads to it, and that interface must be up",
-  ENETDOWN: "the interface is down: ip link set dev IFNAME up",
 };
 
 /** The error for a request that the kernel refused. */
