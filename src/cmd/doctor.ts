@@ -1,8 +1,9 @@
 /** `nsrun doctor`: what works on this machine, for this user. */
-import pc from "picocolors";
+import { createColors } from "picocolors";
 import { type Diagnosis, diagnose, type Result } from "../doctor/doctor.ts";
 
 const NAME_WIDTH = 31;
+const pc = createColors(process.stdout.isTTY === true && !process.env.NO_COLOR);
 
 /** `✓ overlay        detail` or `✗ netem          what failed; lost: …; try: …` */
 function line({ name, works, detail, lost, remedy, main }: Result): string {
@@ -26,6 +27,6 @@ function text({ results, works, root, took }: Diagnosis): string {
 /** Prints the diagnosis; returns the exit code. */
 export async function doctorCommand(options: { readonly json?: boolean }): Promise<number> {
   const diagnosis = await diagnose();
-  process.stdout.write(options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : text(diagnosis));
+  await Bun.write(Bun.stdout, options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : text(diagnosis));
   return diagnosis.works ? 0 : 1;
 }

@@ -1,94 +1,132 @@
-/** The cgroup layout, and of each controller whether we may make a group that it limits: tried with an empty group. */
+/** The cgroup layout, and of each controller whether a group that it limits can be made: tried with an empty group. */
+import { type Hierarchy, hierarchies } from "../cgroup/layout.ts";
 import { readText } from "../ffi/file.ts";
 import { AT, AT_FDCWD, O } from "../ffi/flags.ts";
-import { type Hierarchy, hierarchies, layout } from "./cgroup-tree.ts";
-import { type Call, call } from "./child.ts";
-import { type Attempt, inChild, looked, type Probe } from "./probe.ts";
+import { sys } from "../ffi/syscall.ts";
+import { call } from "./child.ts";
+import { type Attempt, asRoot, type Finding, type Host, inChild, looked, type Probe } from "./probe.ts";
 
 const text = (path: string): string => {
   const found = readText(path);
   return typeof found === "number" ? "" : found;
 };
+const words = (path: string): string[] => text(path).trim().split(/\s+/).filter(Boolean);
 
 const find = (): Hierarchy[] => hierarchies(text("/proc/self/cgroup"), text("/proc/self/mountinfo"));
 
-/** Controller, its file that sets a limit in v1 and in v2, what is lost. io is called blkio in v1. */
-const CONTROLLERS = [
-  ["memory", "memory.limit_in_bytes", "memory.max", "limits of memory"],
-  ["cpu", "cpu.shares", "cpu.max", "limits of processor time"],
-  ["pids", "pids.max", "pids.max", "limits of the number of processes: a fork bomb takes the machine"],
-  ["io", "blkio.throttle.read_bps_device", "io.max", "limits of reading and writing"],
-  ["cpuset", "cpuset.cpus", "cpuset.cpus", "keeping to some processors"],
-  ["freezer", "freezer.state", "cgroup.freeze", "pausing a container"],
-  ["devices", "devices.deny", "", "device rules of v1 (v2: BPF)"],
-] as const;
-
-/** An empty group beside nobody, `file` in it opened for writing, and the group removed whatever happens. */
-function tryGroup({ directory }: Hierarchy, file: string): Attempt {
-  const group = `${directory}/nsrun-doctor-${process.pid}-${++count}`;
-  const remove: Call = call("remove the group", "unlinkat", [AT_FDCWD, group, AT.AT_REMOVEDIR]);
-  const make = call(`make a group in ${directory}`, "mkdirat", [AT_FDCWD, group, 0o755]);
-  // the file is looked at by a child of its own: should that fail, the group is removed all the same
-  return inChild([
-    make,
-    call("fork", "clone", [17, 0, 0, 0, 0], { jump: "remove" }),
-    call(`open ${file}`, "openat", [AT_FDCWD, `${group}/${file}`, O.O_WRONLY | O.O_CLOEXEC, 0]),
-    call("end", "exit_group", [0]),
-    { ...call("wait for the child", "wait4", [-1, 0, 0, 0]), mark: "remove" },
-    remove,
-  ]);
+interface Controller {
+  readonly name: string;
+  /** Its name in v1, and the file there that sets a limit. */
+  readonly v1: readonly [name: string, file: string];
+  /** The file in v2; undefined where v2 has no such controller. */
+  readonly v2: string | undefined;
+  /** Part of every v2 group, not to be switched on. */
+  readonly core?: true;
+  readonly lost: string;
 }
+
+const CONTROLLERS: readonly Controller[] = [
+  { name: "memory", v1: ["memory", "memory.limit_in_bytes"], v2: "memory.max", lost: "limits of memory" },
+  { name: "cpu", v1: ["cpu", "cpu.shares"], v2: "cpu.max", lost: "limits of processor time" },
+  { name: "pids", v1: ["pids", "pids.max"], v2: "pids.max", lost: "limits of processes: a fork bomb takes the machine" },
+  { name: "io", v1: ["blkio", "blkio.throttle.read_bps_device"], v2: "io.max", lost: "limits of reading and writing" },
+  { name: "cpuset", v1: ["cpuset", "cpuset.cpus"], v2: "cpuset.cpus", lost: "keeping to some processors" },
+  { name: "freezer", v1: ["freezer", "freezer.state"], v2: "cgroup.freeze", core: true, lost: "pausing a container" },
+  { name: "devices", v1: ["devices", "devices.deny"], v2: undefined, lost: "device rules of v1 (v2 has them as BPF programs)" },
+];
+
 let count = 0;
 
-const DELEGATE = "systemd-run --user --scope -p Delegate=yes nsrun run …";
-
-function controller([name, v1File, v2File, lost]: (typeof CONTROLLERS)[number]): Probe {
-  const v1Name = name === "io" ? "blkio" : name;
-  return {
-    name: `cgroup ${name}`,
-    lost,
-    attempt: () => {
-      const all = find();
-      const v1 = all.find(({ version, controllers }) => version === 1 && controllers.includes(v1Name));
-      if (v1) return tryGroup(v1, v1File);
-      const v2 = all.find(({ version }) => version === 2);
-      if (!v2 || v2File === "")
-        return looked({ works: false, detail: v2 ? "no such controller in v2" : "no such hierarchy is mounted" });
-      const available = `${text(`${v2.directory}/cgroup.controllers`)} freezer`.split(/\s+/);
-      if (!available.includes(name)) return looked({ works: false, detail: `not among the controllers of ${v2.directory}` });
-      return tryGroup(v2, v2File);
-    },
-    remedy: ({ code }, { admin, euid }) => {
-      if (code === "EACCES" || code === "EPERM") return euid === 0 ? undefined : DELEGATE;
-      const v2 = find().find(({ version }) => version === 2);
-      if (code !== "ENOENT" || !v2 || !admin) return code === "ENOENT" && !admin ? DELEGATE : undefined;
-      return `echo +${name} >${v2.directory}/cgroup.subtree_control`;
-    },
-  };
+/** An empty group in `parent`, in which `file` can be opened for writing; it is removed whatever comes of it. */
+function tryGroup(parent: string, file: string): Attempt {
+  const group = `${parent}/nsrun-doctor-${process.pid}-${++count}`;
+  return inChild([
+    call(`make a group in ${parent}`, "mkdirat", [AT_FDCWD, group, 0o755]),
+    call(`open ${file} there`, "openat", [AT_FDCWD, `${group}/${file}`, O.O_WRONLY | O.O_CLOEXEC, 0], { soft: true }),
+    call("remove the group", "unlinkat", [AT_FDCWD, group, AT.AT_REMOVEDIR]),
+  ]);
 }
 
-const WORDS = { v2: "v2", v1: "v1", hybrid: "v1 controllers, v2 beside them", none: "" };
+/** From our own cgroup upwards. */
+function ancestors({ own, top }: Hierarchy): string[] {
+  const list: string[] = [];
+  for (let dir = own; dir.length >= top.length; dir = dir.slice(0, dir.lastIndexOf("/"))) list.push(dir);
+  return list;
+}
+
+const W_OK = 2;
+const AT_EACCESS = 0x200;
+const writable = (path: string): boolean => sys("faccessat2", AT_FDCWD, path, W_OK, AT_EACCESS) === 0;
+const exists = (path: string): boolean => sys("faccessat2", AT_FDCWD, path, 0, 0) === 0;
+
+/** Switching on is not tried: it would change what others see. Only the top may have processes and controllers both. */
+function switchable(dir: string, name: string, top: string): boolean {
+  if (!words(`${dir}/cgroup.controllers`).includes(name) || !writable(`${dir}/cgroup.subtree_control`)) return false;
+  return writable(dir) && (dir === top || words(`${dir}/cgroup.procs`).length === 0);
+}
+
+function tryV2(v2: Hierarchy, { name, v2: file, core }: Controller): Attempt {
+  if (file === undefined) return looked({ works: false, detail: "v2 has no such controller" });
+  const dirs = ancestors(v2);
+  const on = dirs.find((dir) => (core || words(`${dir}/cgroup.subtree_control`).includes(name)) && writable(dir));
+  if (on !== undefined) return tryGroup(on, file);
+  const could = dirs.find((dir) => switchable(dir, name, v2.top));
+  if (could !== undefined) return looked({ works: true, detail: `can be switched on in ${could}` });
+  const there = words(`${v2.top}/cgroup.controllers`).includes(name) || words(`${v2.own}/cgroup.controllers`).includes(name);
+  return looked({ works: false, detail: there ? `not delegated: ${v2.own}` : "no hierarchy has it" });
+}
+
+function attempt(controller: Controller): Attempt {
+  const all = find();
+  const [v1Name, v1File] = controller.v1;
+  const v1 = all.find(({ controllers }) => controllers.includes(v1Name));
+  if (v1) return tryGroup(v1.own, v1File);
+  const v2 = all.find(({ version }) => version === 2);
+  return v2 ? tryV2(v2, controller) : looked({ works: false, detail: "no hierarchy has it" });
+}
+
+/** With systemd a scope of one's own; else a group that is given away, and the shell in it: cgroups(7), "Cgroup delegation". */
+function delegation({ code, detail = "" }: Finding, { euid, egid }: Host): string | undefined {
+  const [, dir] = /(?:make a group in|not delegated:) ([^\s:]+)/.exec(detail) ?? [];
+  if (euid === 0 || dir === undefined || (code !== "EACCES" && !detail.startsWith("not delegated"))) return undefined;
+  const v2 = text(`${dir}/cgroup.controllers`) !== "";
+  if (v2 && exists("/run/systemd/system")) return "systemd-run --user --scope -p Delegate=yes nsrun run …";
+  const group = `${dir}/user-${euid}`;
+  return `sudo sh -c "mkdir ${group}; chown -R ${euid}:${egid} ${group}; echo $$ >${group}/cgroup.procs"`;
+}
+
+const controllerProbe = (controller: Controller): Probe => ({
+  name: `cgroup ${controller.name}`,
+  lost: controller.lost,
+  attempt: () => attempt(controller),
+  remedy: delegation,
+});
+
+/** systemd's words: unified, legacy, hybrid. */
+function layout(): Finding {
+  const found = find();
+  const [v1, v2] = [1, 2].map((version) => found.some((hierarchy) => hierarchy.version === version));
+  if (v1 && v2) return { works: true, detail: "v1 for the controllers, v2 beside them (hybrid)" };
+  if (v1 || v2) return { works: true, detail: v2 ? "v2" : "v1" };
+  return { works: false, detail: "no cgroup file system can be seen" };
+}
 
 export const cgroupProbes: readonly Probe[] = [
   {
     name: "cgroup layout",
     lost: "all limits by cgroup",
-    attempt: () => {
-      const kind = layout(find());
-      return looked(
-        kind === "none" ? { works: false, detail: "no cgroup file system is mounted" } : { works: true, detail: WORDS[kind] },
-      );
-    },
-    remedy: "mount -t cgroup2 none /sys/fs/cgroup",
+    attempt: () => looked(layout()),
+    remedy: () => asRoot("mount -t cgroup2 none /sys/fs/cgroup"),
   },
-  ...CONTROLLERS.map(controller),
+  ...CONTROLLERS.map(controllerProbe),
   {
     name: "cgroup.kill",
     lost: "ending a whole group at once: processes are killed one by one",
     attempt: () => {
       const v2 = find().find(({ version }) => version === 2);
-      return v2 ? tryGroup(v2, "cgroup.kill") : looked({ works: false, detail: "no v2 hierarchy is mounted" });
+      const dir = v2 && (ancestors(v2).find(writable) ?? v2.own);
+      return dir === undefined ? looked({ works: false, detail: "no v2 hierarchy can be seen" }) : tryGroup(dir, "cgroup.kill");
     },
-    remedy: ({ code }) => (code === "ENOENT" ? "a kernel from 5.14 on" : code === "EACCES" ? DELEGATE : undefined),
+    remedy: (finding, host) => (finding.code === "ENOENT" ? "a kernel from 5.14 on" : delegation(finding, host)),
   },
 ];

@@ -61,6 +61,9 @@ export interface Ended {
 }
 
 const BEFORE = 1;
+/** Records of the trampoline: a step that ended the child, and one that may fail and did. */
+const FAILED = 2;
+const PASSED_OVER = 4;
 
 /** Starts a child with `calls`; `inherit` are our descriptors that they name. Throws SyscallError when nothing can be started. */
 export function begin(calls: readonly Call[], inherit: readonly number[] = []): Child {
@@ -121,7 +124,7 @@ export function finish({ pid, socket, calls }: Child): Ended {
     const record = receive(socket);
     if (!record) break;
     given ??= record.fd;
-    const step = record.kind === 2 ? calls[record.a - BEFORE] : undefined;
+    const step = record.kind === FAILED || record.kind === PASSED_OVER ? calls[record.a - BEFORE] : undefined;
     if (step) failed ??= { label: step.label, call: step.call, errno: record.b };
   }
   sys("close", socket);

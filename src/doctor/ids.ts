@@ -106,9 +106,14 @@ const shift = call("give the mount other owners", "mount_setattr", [
 ]);
 
 const cloneOf = (path: string): Call[] => [
-  call(`clone the mount at ${path}`, "open_tree", [AT_FDCWD, path, OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC], {
-    store: true,
-  }),
+  call(
+    `clone the mount at ${path}`,
+    "open_tree",
+    [AT_FDCWD, path, OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC | OPEN_TREE.AT_RECURSIVE],
+    {
+      store: true,
+    },
+  ),
 ];
 const freshTmpfs: Call[] = [
   call("open a tmpfs", "fsopen", ["tmpfs", 1], { store: true }),
@@ -139,7 +144,7 @@ export const idProbes: readonly Probe[] = [
   {
     name: "id map, range",
     lost: "--user, chown and archives with foreign owners in a user namespace",
-    needs: ["user namespace", "proc"],
+    needs: ({ admin }) => ["user namespace", ...(admin ? ["proc"] : ["newuidmap", "newgidmap", "subordinate ids"])],
     attempt: range,
     slow: true,
   },

@@ -1,7 +1,8 @@
 /** Each kind of namespace, made and shown to be another: namespaces(7). */
-import { cloneHint } from "../container/refusals.ts";
+import { appArmorHint, cloneHint } from "../container/refusals.ts";
 import { AT_FDCWD, CLONE, O } from "../ffi/flags.ts";
 import { type Call, call, KEPT, keep } from "./child.ts";
+import { appArmorProfile } from "./knobs.ts";
 import { asRoot, enter, fork, type Host, inChild, isolated, type Probe, userNamespace } from "./probe.ts";
 
 const isPidOne = (): Call => call("be pid 1 inside", "getpid", [0, 0, 1], { exact: true });
@@ -84,6 +85,7 @@ const kindProbe = ({ name, flag, proof, lost, main }: Kind): Probe => ({
 
 /** The commands that lift what refuses user namespaces; the profile is Ubuntu's own way. */
 function userRemedy(code: string): string | undefined {
+  if (appArmorHint() !== undefined) return appArmorProfile();
   const hint = cloneHint(CLONE.CLONE_NEWUSER, code) ?? "";
   const sysctl = hint.match(/sysctl [\w.]+=\S+/)?.[0];
   return sysctl && asRoot(sysctl);

@@ -24,7 +24,7 @@ export async function wholeContainer(options: ContainerOptions = {}): Promise<Fi
     void box;
   } catch (error) {
     if (!(error instanceof NsrunError)) throw error;
-    return { works: false, detail: error.message };
+    return { works: false, detail: error.hint === undefined ? error.message : `${error.message} (${error.hint})` };
   }
   return { works: true, detail: `${Math.round(performance.now() - begun)} ms` };
 }
