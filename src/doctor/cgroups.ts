@@ -4,7 +4,7 @@ import { readText } from "../ffi/file.ts";
 import { AT, AT_FDCWD, O } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { call } from "./child.ts";
-import { type Attempt, asRoot, type Finding, type Host, inChild, looked, type Probe } from "./probe.ts";
+import { type Attempt, asRoot, type Finding, fork, type Host, inChild, looked, type Probe } from "./probe.ts";
 
 const text = (path: string): string => {
   const found = readText(path);
@@ -36,14 +36,17 @@ const CONTROLLERS: readonly Controller[] = [
 ];
 
 let count = 0;
+const ENOENT = 2;
 
 /** An empty group in `parent`, in which `file` can be opened for writing; it is removed whatever comes of it. */
 function tryGroup(parent: string, file: string): Attempt {
   const group = `${parent}/nsrun-doctor-${process.pid}-${++count}`;
   return inChild([
-    call(`make a group in ${parent}`, "mkdirat", [AT_FDCWD, group, 0o755]),
-    call(`open ${file} there`, "openat", [AT_FDCWD, `${group}/${file}`, O.O_WRONLY | O.O_CLOEXEC, 0], { soft: true }),
-    call("remove the group", "unlinkat", [AT_FDCWD, group, AT.AT_REMOVEDIR]),
+    ...fork([
+      call(`make a group in ${parent}`, "mkdirat", [AT_FDCWD, group, 0o755]),
+      call(`open ${file} there`, "openat", [AT_FDCWD, `${group}/${file}`, O.O_WRONLY | O.O_CLOEXEC, 0]),
+    ]),
+    call("remove the group", "unlinkat", [AT_FDCWD, group, AT.AT_REMOVEDIR], { tolerate: ENOENT }),
   ]);
 }
 

@@ -61,9 +61,8 @@ export interface Ended {
 }
 
 const BEFORE = 1;
-/** Records of the trampoline: a step that ended the child, and one that may fail and did. */
+/** The trampoline's record of a step that ended a child. */
 const FAILED = 2;
-const PASSED_OVER = 4;
 
 /** Starts a child with `calls`; `inherit` are our descriptors that they name. Throws SyscallError when nothing can be started. */
 export function begin(calls: readonly Call[], inherit: readonly number[] = []): Child {
@@ -124,7 +123,7 @@ export function finish({ pid, socket, calls }: Child): Ended {
     const record = receive(socket);
     if (!record) break;
     given ??= record.fd;
-    const step = record.kind === FAILED || record.kind === PASSED_OVER ? calls[record.a - BEFORE] : undefined;
+    const step = record.kind === FAILED ? calls[record.a - BEFORE] : undefined;
     if (step) failed ??= { label: step.label, call: step.call, errno: record.b };
   }
   sys("close", socket);
