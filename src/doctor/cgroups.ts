@@ -18,8 +18,8 @@ interface Controller {
   readonly name: string;
   /** Its name in v1, and the file there that sets a limit. */
   readonly v1: readonly [name: string, file: string];
-  /** The file in v2; undefined where v2 has no such controller. */
-  readonly v2: string | undefined;
+  /** The file in v2. */
+  readonly v2: string;
   /** Part of every v2 group, not to be switched on. */
   readonly core?: true;
   readonly lost: string;
@@ -32,7 +32,6 @@ const CONTROLLERS: readonly Controller[] = [
   { name: "io", v1: ["blkio", "blkio.throttle.read_bps_device"], v2: "io.max", lost: "limits of reading and writing" },
   { name: "cpuset", v1: ["cpuset", "cpuset.cpus"], v2: "cpuset.cpus", lost: "keeping to some processors" },
   { name: "freezer", v1: ["freezer", "freezer.state"], v2: "cgroup.freeze", core: true, lost: "pausing a container" },
-  { name: "devices", v1: ["devices", "devices.deny"], v2: undefined, lost: "device rules of v1 (v2 has them as BPF programs)" },
 ];
 
 let count = 0;
@@ -69,13 +68,13 @@ function switchable(dir: string, name: string, top: string): boolean {
 }
 
 function tryV2(v2: Hierarchy, { name, v2: file, core }: Controller): Attempt {
-  if (file === undefined) return looked({ works: false, detail: "v2 has no such controller" });
   const dirs = ancestors(v2);
   const on = dirs.find((dir) => (core || words(`${dir}/cgroup.subtree_control`).includes(name)) && writable(dir));
   if (on !== undefined) return tryGroup(on, file);
   const could = dirs.find((dir) => switchable(dir, name, v2.top));
   if (could !== undefined) return looked({ works: true, detail: `can be switched on in ${could}` });
-  const there = words(`${v2.top}/cgroup.controllers`).includes(name) || words(`${v2.own}/cgroup.controllers`).includes(name);
+  const there =
+    core || words(`${v2.top}/cgroup.controllers`).includes(name) || words(`${v2.own}/cgroup.controllers`).includes(name);
   return looked({ works: false, detail: there ? `not delegated: ${v2.own}` : "no hierarchy has it" });
 }
 

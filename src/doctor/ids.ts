@@ -125,7 +125,7 @@ const freshTmpfs: Call[] = [
 const idmapped = (name: string, mount: readonly Call[], remedy: string): Probe => ({
   name,
   lost: "roots and volumes whose owners are shifted without chown (root with a user namespace)",
-  needs: ["proc", "new mount API"],
+  needs: ["proc", "mount_setattr"],
   attempt: (host) => {
     const map = host.admin ? { uid: rangeMap("uid_map"), gid: rangeMap("gid_map") } : { uid: "0 0 1\n", gid: "0 0 1\n" };
     return inChild(withSleeper(host, map, [...IDMAP, ...mount, shift]));

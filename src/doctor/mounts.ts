@@ -18,10 +18,15 @@ const create = (name: string): Call =>
 const overlay = (options: string): Call[] => [
   ...workplace(),
   ...["lower", "lower/d", "upper", "work", "merged"].map(mkdir),
+  create("lower/d/file"),
   call("mount the overlay", "mount", ["overlay", "merged", "overlay", 0, `lowerdir=lower,upperdir=upper,workdir=work${options}`]),
   create("merged/file"),
 ];
-const remove = call("remove a directory of the lower layer", "unlinkat", [AT_FDCWD, "merged/d", AT.AT_REMOVEDIR]);
+/** A directory that has whiteouts in the upper layer: its opaque copy needs user.* attributes, which tmpfs got in Linux 6.6. */
+const remove: Call[] = [
+  call("remove a file of the lower layer", "unlinkat", [AT_FDCWD, "merged/d/file", 0]),
+  call("remove a directory of the lower layer", "unlinkat", [AT_FDCWD, "merged/d", AT.AT_REMOVEDIR]),
+];
 /** In a user namespace even where we are root. */
 const insideUser = (host: Host): Call[] => [...userNamespace(host, CLONE.CLONE_NEWNS), isolated()];
 
@@ -109,7 +114,7 @@ export const mountProbes: readonly Probe[] = [
     lost: "throw-away writable layers: only --rw",
     main: ({ admin }) => admin,
     needs,
-    attempt: (host) => inChild([...ownMounts(host), ...overlay(host.privileged ? "" : ",userxattr"), remove]),
+    attempt: (host) => inChild([...ownMounts(host), ...overlay(host.privileged ? "" : ",userxattr")]),
     remedy: ({ code }) => (code === "ENODEV" ? asRoot("modprobe overlay") : undefined),
   },
   {
@@ -124,7 +129,7 @@ export const mountProbes: readonly Probe[] = [
     name: "overlay there: rmdir below",
     lost: "rm -r of directories that come from the rootfs, without root",
     needs: ["overlay in a user namespace"],
-    attempt: (host) => inChild([...insideUser(host), ...overlay(",userxattr"), remove]),
+    attempt: (host) => inChild([...insideUser(host), ...overlay(",userxattr"), ...remove]),
     remedy: newer("6.6"),
   },
   {
@@ -142,8 +147,8 @@ export const mountProbes: readonly Probe[] = [
   },
   {
     name: "new mount API",
-    lost: "volumes, --rw and mounts by descriptor",
-    main: true,
+    lost: "/dev made beforehand (root), volumes, --rw",
+    main: ({ privileged }) => privileged,
     needs,
     attempt: (host) =>
       inChild([
@@ -151,7 +156,18 @@ export const mountProbes: readonly Probe[] = [
         ...detached("tmpfs"),
         keep(),
         call("attach it", "move_mount", [KEPT, "", AT_FDCWD, PLACE, MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH]),
-        call("clone it", "open_tree", [KEPT, "", OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC | AT.AT_EMPTY_PATH], {
+      ]),
+    remedy: newer("5.2"),
+  },
+  {
+    name: "mount_setattr",
+    lost: "volumes and --rw",
+    needs,
+    attempt: (host) =>
+      inChild([
+        ...ownMounts(host),
+        ...workplace(),
+        call("clone the mount", "open_tree", [AT_FDCWD, PLACE, OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC], {
           store: true,
         }),
         call("make the clone read-only", "mount_setattr", [

@@ -33,8 +33,8 @@ const WITNESSES: Record<string, readonly string[]> = {
     ...["unshare", "-Urm", "sh", "-c"],
     "mount -t tmpfs t /proc && cd /proc && mkdir l u w m && mount -t overlay -o lowerdir=l,upperdir=u,workdir=w,userxattr o m",
   ],
-  veth: ["unshare", ...U, "-n", "ip", "link", "add", "a", "type", "veth", "peer", "name", "b"],
-  bridge: ["unshare", ...U, "-n", "ip", "link", "add", "a", "type", "bridge"],
+  veth: ["unshare", ...U, "-n", "ip", "link", "add", "name", "v0", "type", "veth", "peer", "name", "v1"],
+  bridge: ["unshare", ...U, "-n", "ip", "link", "add", "name", "br0", "type", "bridge"],
   netem: ["unshare", ...U, "-n", "tc", "qdisc", "add", "dev", "lo", "root", "netem"],
   tun: ["unshare", ...U, "-n", "ip", "tuntap", "add", "t", "mode", "tun"],
 };
@@ -110,7 +110,7 @@ describe.skipIf(reason !== undefined)("nsrun doctor", () => {
     ["sethostname", "EPERM", "uts namespace", true],
     ["landlock_restrict_self", "ENOSYS", "Landlock", false],
     ["clone3", "ENOSYS", "clone3", false],
-    ["mount_setattr", "EPERM", "idmapped tmpfs", false],
+    ["mount_setattr", "EPERM", "mount_setattr", false],
     ["setns", "EPERM", "setns", false],
   ];
   for (const [call, errno, name, main] of DENIED)
