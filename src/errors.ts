@@ -16,6 +16,8 @@ export interface FailedCall {
   readonly args: readonly unknown[];
   /** What it was for. */
   readonly label: string;
+  /** Of a plan's step: who made it. */
+  readonly lane?: string;
 }
 
 /** Base of all errors thrown by nsrun. `message` is one line, lower case; `hint` a second one where the errno misleads. */

@@ -26,7 +26,7 @@ const idMap = (step: FailedCall) => (ofMap(step) ? idMapHint(step.label) : undef
 
 /** Ubuntu's knob takes capabilities away inside; root outside is not restricted. */
 const appArmor = (step: FailedCall): string | undefined => {
-  const inside = ofMap(step) || (step as { lane?: string }).lane === "container";
+  const inside = ofMap(step) || step.lane === "container";
   return inside && sys("geteuid") !== 0 ? appArmorHint() : undefined;
 };
 const cloned = (code: string) => (step: FailedCall) => cloneHint(Number(step.args[0]), code);

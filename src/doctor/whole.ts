@@ -20,7 +20,7 @@ function someDirectory(): string {
 export async function wholeContainer(options: ContainerOptions = {}): Promise<Finding> {
   const begun = performance.now();
   try {
-    await using box = await container({ rootfs: someDirectory(), ...options });
+    await using box = await container({ name: "nsrun-doctor", rootfs: someDirectory(), ...options });
     void box;
   } catch (error) {
     if (!(error instanceof NsrunError)) throw error;

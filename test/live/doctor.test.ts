@@ -2,7 +2,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import type { Diagnosis, Result } from "../../src/doctor/doctor.ts";
-import { CHECKOUT, COMPILED, canRun, isRoot, NSRUN, shell, skipReason, snapshot, works } from "./helpers.ts";
+import {
+  CHECKOUT,
+  COMPILED,
+  canRun,
+  eventually,
+  isRoot,
+  NSRUN,
+  processes,
+  shell,
+  skipReason,
+  snapshot,
+  works,
+} from "./helpers.ts";
 
 const reason = skipReason("nsrun doctor", [canRun]);
 const DENY = [process.execPath, "--no-env-file", `${CHECKOUT}/test/live/deny.ts`];
@@ -100,6 +112,21 @@ describe.skipIf(reason !== undefined)("nsrun doctor", () => {
   test("gets by with few descriptors", async () => {
     const { code } = await shell(["bash", "-c", 'ulimit -n 40; exec "$@" >/dev/null', "sh", ...NSRUN, "doctor"]);
     expect(code).toBe(0);
+  });
+
+  test("killed at any instant, it leaves neither processes nor cgroups", async () => {
+    for (let i = 0; i < 20; i++) {
+      const child = Bun.spawn([...NSRUN, "doctor"], { cwd: CHECKOUT, stdout: "ignore", stderr: "ignore" });
+      await Bun.sleep(40 + i * 5); // the trial is when it dies, not how long we wait
+      child.kill("SIGKILL");
+      await child.exited;
+    }
+    const left = () =>
+      processes()
+        .values()
+        .some((argv) => argv.includes("nsrun-doctor"));
+    await eventually("the end of all tries", () => !left());
+    expect((await shell(["find", "/sys/fs/cgroup", "-name", "nsrun-doctor*"])).stdout).toBe("");
   });
 
   /** A call that is denied: what does not work then, and whether the main job is lost with it. */
