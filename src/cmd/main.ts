@@ -16,12 +16,12 @@ async function dispatch(argv: readonly string[]): Promise<number> {
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
-  const json = argv[0] === "--errors=json"; // before the command word: docs/errors.md
+  const json = argv[0] === "--errors=json" ? 1 : argv[0] === "--errors" && argv[1] === "json" ? 2 : 0; // docs/errors.md
   try {
-    return await dispatch(json ? argv.slice(1) : argv);
+    return await dispatch(argv.slice(json));
   } catch (error) {
     const report = await import("./report.ts").catch(() => undefined); // without descriptors nothing can be loaded
-    const lines = report ? await report.report(error, json) : errorLines(error, false);
+    const lines = report ? await report.report(error, json > 0) : errorLines(error, false);
     process.stderr.write(`${lines.join("\n")}\n`);
     return error instanceof NsrunError ? error.exitCode : 125;
   }
