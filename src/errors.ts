@@ -8,12 +8,25 @@ export interface StepPlace {
   readonly lane: string;
 }
 
+/** A system call that failed, for the catalogue of causes (src/container/hints.ts) and for scripts. */
+export interface FailedCall {
+  /** Its name: `mount`. */
+  readonly call: string;
+  /** As in a plan: numbers, strings, null; memory and slots as objects. */
+  readonly args: readonly unknown[];
+  /** What it was for. */
+  readonly label: string;
+  /** Of a plan's step: who made it. */
+  readonly lane?: string;
+}
+
 /** Base of all errors thrown by nsrun. `message` is one line, lower case; `hint` a second one where the errno misleads. */
 export class NsrunError extends Error {
   override name = "NsrunError";
   /** The exit code that the command line gives: 125 nsrun failed, 126 not executable, 127 not found. */
   readonly exitCode: 125 | 126 | 127;
-  readonly hint: string | undefined;
+  /** Found after the throw where finding it takes time: src/container/explained.ts. */
+  hint: string | undefined;
   constructor(message: string, options: { hint?: string | undefined; exitCode?: 125 | 126 | 127; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.hint = options.hint;
@@ -29,14 +42,16 @@ export class UsageError extends NsrunError {
 /** A system call failed. `errno` is positive, `code` its name (`EPERM`). */
 export class SyscallError extends NsrunError {
   override name = "SyscallError";
+  readonly failed: FailedCall | undefined;
   constructor(
     doing: string,
     readonly errno: number,
     readonly code: string,
     text: string,
-    options: { hint?: string | undefined; exitCode?: 125 | 126 | 127 } = {},
+    options: { hint?: string | undefined; exitCode?: 125 | 126 | 127; failed?: FailedCall | undefined } = {},
   ) {
     super(`${doing}: ${code} (${text})`, options);
+    this.failed = options.failed;
   }
 }
 
@@ -48,7 +63,7 @@ export class StepError extends SyscallError {
     errno: number,
     code: string,
     text: string,
-    options: { hint?: string | undefined; exitCode?: 125 | 126 | 127 } = {},
+    options: { hint?: string | undefined; exitCode?: 125 | 126 | 127; failed?: FailedCall | undefined } = {},
   ) {
     super(`step ${place.index} of ${place.total}: ${place.label}`, errno, code, text, options);
   }

@@ -72,6 +72,21 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./cache.ts")).cachePrune,
   },
   {
+    name: "doctor",
+    summary: "try what works on this machine, and say what would help",
+    about:
+      "Tries every feature of the kernel that nsrun uses in throw-away children, as the user who asks. Exit code 0 when nsrun run works here, else 1.",
+    options: [{ ...JSON_OPTION, help: "as JSON: docs/doctor.md" }],
+    examples: [
+      ["doctor", "a line for each feature: what is lost without it, and the command that helps"],
+      ["doctor --json", "for scripts"],
+    ],
+    load: async () => {
+      const { doctorCommand } = await import("./doctor.ts");
+      return (_, options) => doctorCommand(options);
+    },
+  },
+  {
     name: "completion",
     summary: "completions for a shell",
     about: "Prints a script that teaches the shell to complete nsrun's commands, options and their values.",

@@ -16,11 +16,15 @@ async function dispatch(argv: readonly string[]): Promise<number> {
 }
 
 async function main(): Promise<number> {
+  const argv = process.argv.slice(2);
+  const json = argv[0] === "--errors=json" ? 1 : argv[0] === "--errors" && argv[1] === "json" ? 2 : 0; // docs/errors.md
   try {
-    return await dispatch(process.argv.slice(2));
+    return await dispatch(argv.slice(json));
   } catch (error) {
+    const report = await import("./report.ts").catch(() => undefined); // without descriptors nothing can be loaded
+    const lines = report ? await report.report(error, json > 0) : errorLines(error, false);
     const { warn } = await import("./print.ts");
-    await warn(errorLines(error, process.env.NSRUN_DEBUG === "1"));
+    await warn(lines);
     return error instanceof NsrunError ? error.exitCode : 125;
   }
 }

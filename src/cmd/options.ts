@@ -148,8 +148,16 @@ export const longOption = ({ name, negative }: Option): string => `--${negative 
 export const HELP: Option = { group: "Other", name: "help", short: "h", help: "this text" };
 export const VERSION: Option = { group: "Other", name: "version", short: "V", help: "version of nsrun, Bun and the kernel" };
 
+export const ERRORS: Option & { readonly leading: true } = {
+  group: "Other",
+  name: "errors",
+  value: "json",
+  leading: true,
+  help: "before the command: an error is one line of JSON on stderr (docs/errors.md)",
+};
+
 /** Options of nsrun itself; those with `leading` stand before the command's name, the others instead of it. */
-export const PROGRAM_OPTIONS: readonly (Option & { readonly leading?: true })[] = [HELP, VERSION];
+export const PROGRAM_OPTIONS: readonly (Option & { readonly leading?: true })[] = [ERRORS, HELP, VERSION];
 
 /** `read-only` → `readOnly` */
 export const fieldOf = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -28,6 +28,8 @@ const names = [...RUN_OPTIONS, ...PROGRAM_OPTIONS].flatMap(({ name, negative }) 
 const byShort = new Map(RUN_OPTIONS.filter((option) => option.short).map((option) => [option.short!, option]));
 
 function unknown(word: string): UsageError {
+  if (/^--errors?(=|$)/.test(word))
+    return new UsageError(`unknown option ${word}`, { hint: "it stands before everything else: nsrun --errors=json run …" });
   const near = didYouMean(word.replace(/^-+/, ""), names);
   return new UsageError(`unknown option ${word}`, { hint: near ? `did you mean --${near}?` : "see: nsrun run --help" });
 }

@@ -6,6 +6,7 @@ import { buildPlan } from "../plan/build.ts";
 import type { Plan } from "../plan/step.ts";
 import { type Ended, Supervised, type Timings } from "./container.ts";
 import { explainExec } from "./explain.ts";
+import { explained } from "./explained.ts";
 import type { ContainerOptions, RunOptions } from "./options.ts";
 import { chosenRecipe, tryRecipes } from "./recipe.ts";
 import { Slots } from "./slots.ts";
@@ -57,12 +58,12 @@ export async function resultOf(process: Supervised, streams: Streams): Promise<R
 }
 
 /** Starts `plan` for `spec`; the streams' far ends are closed here. */
-export function launch(
+export async function launch(
   { spec, release, driver, programs }: Complete,
   streams: Streams,
   explainRoot: number,
   terminal?: Terminal,
-): Supervised {
+): Promise<Supervised> {
   const done = () => {
     terminal?.[Symbol.dispose]();
     if (explainRoot >= 0) sys("close", explainRoot);
@@ -85,7 +86,7 @@ export function launch(
   } catch (error) {
     streams.close();
     done();
-    throw error;
+    throw await explained(error);
   }
 }
 
@@ -128,7 +129,7 @@ export async function start(command: readonly string[], options: RunOptions = {}
   const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
   const terminal = openTerminal(options.tty, streams);
   const completed = await complete(command, options, streams, terminal);
-  const process = launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"), terminal);
+  const process = await launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"), terminal);
   const kill = (signal: string | number = "SIGTERM") => process.kill(signalNumber(signal));
   endOnAbort(process, options.signal, terminal);
   return {

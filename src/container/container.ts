@@ -5,6 +5,7 @@ import { SIGNALS } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { Plan, SyscallStep } from "../plan/step.ts";
 import { listen, RECORD } from "./channel.ts";
+import { explained } from "./explained.ts";
 import { execError, stepError } from "./failure.ts";
 import type { Slots } from "./slots.ts";
 import { prepare, reap, release, startStage } from "./start.ts";
@@ -63,6 +64,8 @@ export class Supervised {
   #failure: NsrunError | undefined;
   /** Of what the parent does before "go": often only the echo of a child's failure that is told later. */
   #parentFailure: NsrunError | undefined;
+  /** The error is being told. */
+  #failing = false;
   readonly #soft: { step: SyscallStep; errno: number }[] = [];
   readonly #began = performance.now();
   readonly #ended = Promise.withResolvers<Ended>();
@@ -180,8 +183,11 @@ export class Supervised {
   }
 
   #fail(error: NsrunError): void {
-    this.#ready.reject(error);
-    this.#ended.reject(error);
+    this.#failing = true;
+    explained(error).then((told) => {
+      this.#ready.reject(told);
+      this.#ended.reject(told);
+    });
   }
 
   #hangup(): void {
@@ -192,7 +198,7 @@ export class Supervised {
         this.#failure ?? new NsrunError("the container's watcher was killed", { hint: "the container was ended with it" }),
       );
     }
-    this.#ready.reject(new NsrunError("the container ended before it was ready"));
+    if (!this.#failing) this.#ready.reject(new NsrunError("the container ended before it was ready"));
     this.#channel?.end();
     if (this.#stage > 0) reap(this.#stage);
     this.#cleanUp();

@@ -1,11 +1,16 @@
 /** Why an execve failed although the file is there: read from the root's files, which outlive the container. */
-import { AT_FDCWD, O, RESOLVE } from "../ffi/flags.ts";
+import { ARCH, ELF_MACHINE } from "../ffi/abi.ts";
+import { readLink } from "../ffi/file.ts";
+import { AT_FDCWD, O, RESOLVE, S } from "../ffi/flags.ts";
 import { bytes, sys } from "../ffi/syscall.ts";
 import type { Mount } from "../plan/spec.ts";
+import { statFd } from "../rootfs/stat.ts";
 
 const ENOENT = 2;
-const EACCES = 13;
 const ENOEXEC = 8;
+const EACCES = 13;
+const ETXTBSY = 26;
+const ELOOP = 40;
 
 function openHow(flags: number): Uint8Array {
   const how = bytes(24);
@@ -15,20 +20,10 @@ function openHow(flags: number): Uint8Array {
   return how;
 }
 
-/** The first bytes of what `fd` stands for, which is closed. */
-function start(fd: number): Uint8Array | undefined {
-  if (fd < 0) return undefined;
-  const buffer = bytes(4096);
-  const length = sys("read", fd, buffer, buffer.length);
-  sys("close", fd);
-  return length < 0 ? undefined : buffer.subarray(0, length);
-}
-
 const READ = O.O_RDONLY | O.O_CLOEXEC | O.O_NONBLOCK;
 
-/** The first bytes of a file inside the root `root` (a descriptor), or undefined. */
-const head = (root: number, path: string): Uint8Array | undefined =>
-  start(sys("openat2", root, path.replace(/^\/+/, ""), openHow(READ), 24));
+/** A file inside the root `root` (a descriptor): its descriptor or -errno. */
+const openIn = (root: number, path: string): number => sys("openat2", root, path.replace(/^\/+/, ""), openHow(READ), 24);
 
 /** PT_INTERP of a 64-bit ELF (elf(5)): its dynamic loader. */
 function elfInterpreter(file: Uint8Array): string | undefined {
@@ -55,29 +50,70 @@ export function interpreter(file: Uint8Array): string | undefined {
   return elfInterpreter(file);
 }
 
+/** What is at a path: its first bytes, mode, and where the host has it. */
+interface Found {
+  readonly head: Uint8Array;
+  readonly mode: number;
+  readonly hostPath: string;
+}
+
+/** Reads what `fd` stands for, which is closed; -errno when it is one. */
+function look(fd: number): Found | number {
+  if (fd < 0) return fd;
+  const buffer = bytes(4096);
+  const length = sys("read", fd, buffer, buffer.length);
+  const { mode } = statFd(fd);
+  const path = readLink(`/proc/self/fd/${fd}`);
+  sys("close", fd);
+  return { head: buffer.subarray(0, Math.max(0, length)), mode, hostPath: String(path) };
+}
+
+/** The volume above the path, where there is one. */
+const volumeOf = (path: string, mounts: readonly Mount[]): Mount | undefined =>
+  mounts.findLast((m) => m.type === "bind" && `${path}/`.startsWith(`${m.target}/`));
+
 /** Looks where the command was: in a volume, when one is mounted above the path, else in the root. */
-function headOf(root: number, path: string, mounts: readonly Mount[]): Uint8Array | undefined {
-  const volume = mounts.findLast((m) => m.type === "bind" && `${path}/`.startsWith(`${m.target}/`));
-  if (!volume) return head(root, path);
-  if (volume.file) return start(sys("openat", AT_FDCWD, volume.source, READ, 0));
+function find(root: number, path: string, mounts: readonly Mount[]): Found | number {
+  const volume = volumeOf(path, mounts);
+  if (!volume) return look(openIn(root, path));
+  if (volume.file) return look(sys("openat", AT_FDCWD, volume.source, READ, 0));
   const fd = sys("openat", AT_FDCWD, volume.source, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0);
-  const found = fd < 0 ? undefined : head(fd, path.slice(volume.target.length + 1));
+  const found = fd < 0 ? fd : look(openIn(fd, path.slice(volume.target.length + 1)));
   if (fd >= 0) sys("close", fd);
   return found;
+}
+
+function notAllowed(path: string, { mode, hostPath }: Found): string {
+  if ((mode & S.S_IFMT) === S.S_IFDIR) return `${path} is a directory`;
+  if ((mode & 0o111) === 0) return `${path} is there but may not be executed by anybody: chmod +x ${hostPath}`;
+  return `${path} may be executed, but not there or not by this user: a mount with noexec, or its directories' modes`;
+}
+
+function noProgram(path: string, head: Uint8Array): string {
+  const elf = head.length >= 20 && new DataView(head.buffer, head.byteOffset).getUint32(0, false) === 0x7f454c46;
+  const machine = elf ? new DataView(head.buffer, head.byteOffset).getUint16(18, true) : 0;
+  const [other] = Object.entries(ELF_MACHINE).find(([, number]) => number === machine) ?? [`machine ${machine}`];
+  if (elf && machine !== ELF_MACHINE[ARCH])
+    return `${path} is no program for this machine: it is for ${other}, this is ${ARCH} (qemu-user with binfmt_misc could run it)`;
+  return `${path} is no program for this machine: neither ELF of this architecture nor a script that starts with #!`;
 }
 
 /** One line for the user, or undefined where the errno says it all. */
 export function explainExec(root: number, path: string, errno: number, mounts: readonly Mount[]): string | undefined {
   if (root < 0 || !path.startsWith("/")) return undefined;
-  const file = headOf(root, path, mounts);
-  if (file === undefined) return undefined;
-  if (errno === EACCES && file.length === 0) return undefined;
-  if (errno === EACCES) return `${path} is there but may not be executed: its mode, or a mount with noexec`;
-  if (errno === ENOEXEC)
-    return `${path} is no program for this machine: neither ELF of this architecture nor a script that starts with #!`;
+  const found = find(root, path, mounts);
+  if (errno === ELOOP) {
+    return typeof found === "number"
+      ? `symbolic links on the way to ${path} lead in a circle`
+      : `${path} is a script whose interpreter is a script in turn, too often`;
+  }
+  if (typeof found === "number") return undefined;
+  if (errno === EACCES) return notAllowed(path, found);
+  if (errno === ENOEXEC) return noProgram(path, found.head);
+  if (errno === ETXTBSY) return `somebody has ${path} open for writing: fuser -v ${found.hostPath}`;
   if (errno !== ENOENT) return undefined;
-  const wanted = interpreter(file);
-  return wanted && headOf(root, wanted, mounts) === undefined
+  const wanted = interpreter(found.head);
+  return wanted && typeof find(root, wanted, mounts) === "number"
     ? `${path} is there, but its interpreter ${wanted} is not in this root`
     : undefined;
 }

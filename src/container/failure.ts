@@ -2,7 +2,6 @@
 import { type NsrunError, StepError, SyscallError } from "../errors.ts";
 import { errnoName, errnoText } from "../ffi/errno.ts";
 import type { Plan, Step, SyscallStep } from "../plan/step.ts";
-import { hintFor } from "./hints.ts";
 
 /** All steps in the order of time: what waits for the parent comes after what the parent does meanwhile. */
 export function timeline(plan: Plan): Step[] {
@@ -16,7 +15,7 @@ export function stepError(plan: Plan, step: SyscallStep, errno: number): NsrunEr
   const place = { index: all.indexOf(step) + 1, total: all.length, label: step.label, lane: step.lane };
   const code = errno === 0 ? "short result" : errnoName(errno);
   const text = errno === 0 ? "the call did less than was asked" : errnoText(errno);
-  return new StepError(place, errno, code, text, { hint: hintFor(step, errno) });
+  return new StepError(place, errno, code, text, { failed: step });
 }
 
 const ENOENT = 2;
@@ -36,5 +35,6 @@ export function execError(
       why ??
       (missing && attempts.length > 1 ? `looked in ${attempts.map((a) => a.path.replace(/\/[^/]*$/, "")).join(":")}` : undefined),
     exitCode: missing ? 127 : 126,
+    failed: { call: "execve", args: [telling.path], label: doing },
   });
 }

@@ -7,6 +7,7 @@ import type { ContainerSpec, ProcessSpec } from "../plan/spec.ts";
 import { complete, launch, type RunResult, resultOf, stdioSlots } from "./box.ts";
 import { type Ended, Supervised } from "./container.ts";
 import { explainExec } from "./explain.ts";
+import { explained } from "./explained.ts";
 import type { ContainerOptions, ExecOptions } from "./options.ts";
 import { overlayEnvironment } from "./process.ts";
 import { Slots } from "./slots.ts";
@@ -46,7 +47,7 @@ export class Container implements AsyncDisposable {
       }
     } catch (error) {
       streams.close();
-      throw error;
+      throw await explained(error);
     }
   }
 
@@ -104,7 +105,7 @@ export class Container implements AsyncDisposable {
 export async function container(options: ContainerOptions = {}): Promise<Container> {
   const streams = new Streams(["ignore", "ignore", "ignore"]);
   const completed = await complete([], { ...options, init: true }, streams);
-  const process = launch(completed, streams, -1);
+  const process = await launch(completed, streams, -1);
   try {
     await process.ready;
   } catch (error) {

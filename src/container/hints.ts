@@ -1,18 +1,79 @@
-/** Where an errno misleads: its likely cause, found by looking, and the remedy. */
+/**
+ * The catalogue: where an errno misleads, its likely cause, found by looking, and the remedy. Loaded only when a call has
+ * failed. test/live/catalogue.test.ts provokes every row; what src/net knows is in src/net/failure.ts, of exec in explain.ts.
+ */
+import type { FailedCall } from "../errors.ts";
 import { errnoName } from "../ffi/errno.ts";
-import { CLONE } from "../ffi/flags.ts";
+import { CLONE, MS } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
-import type { SyscallStep } from "../plan/step.ts";
+import { chrootHint, idMapHint, lacks, mountLimitHint, mountPermissionHint, openFilesHint } from "./causes.ts";
 import { appArmorHint, cloneHint, procHint } from "./refusals.ts";
 
-type Rule = readonly [call: string, code: string, hint: (step: SyscallStep) => string | undefined];
+/** A hint that does not apply after a look is undefined: then the next row has its turn. */
+export type Rule = readonly [call: string, code: string, hint: (step: FailedCall) => string | undefined];
 
 const text = (hint: string) => () => hint;
+/** `mount` of this type. */
+const ofType = (type: string, hint: (step: FailedCall) => string | undefined) => (step: FailedCall) =>
+  step.args[2] === type ? hint(step) : undefined;
+const where = (met: (step: FailedCall) => boolean, hint: string) => (step: FailedCall) => (met(step) ? hint : undefined);
 
-/** First match wins; `*` is any errno. */
-const RULES: readonly Rule[] = [
-  ["unshare", "ENOSPC", () => cloneHint(CLONE.CLONE_NEWTIME, "ENOSPC")],
-  ["unshare", "EPERM", text("a new time namespace needs root, or a user namespace: --unshare user")],
+const inCgroup = (step: FailedCall): boolean =>
+  [step.label, ...step.args].some((word) => typeof word === "string" && /\bcgroup\b/.test(word));
+/** Something of an id map: what is said of AppArmor holds for it too. */
+const ofMap = (step: FailedCall): boolean => /_map$| setgroups$/.test(step.label);
+const idMap = (step: FailedCall) => (ofMap(step) ? idMapHint(step.label) : undefined);
+
+/** Ubuntu's knob takes capabilities away inside; root outside is not restricted. */
+const appArmor = (step: FailedCall): string | undefined => {
+  const inside = ofMap(step) || step.lane === "container";
+  return inside && sys("geteuid") !== 0 ? appArmorHint() : undefined;
+};
+/** Root can do without what is refused, but must say so. */
+const cloned = (code: string) => (step: FailedCall) => {
+  const flags = Number(step.args[0]);
+  const hint = cloneHint(flags, code);
+  const without = (flags & CLONE.CLONE_NEWUSER) !== 0 && sys("geteuid") === 0;
+  return hint && without ? `${hint}; root can do without a user namespace: --userns host` : hint;
+};
+
+/** First match that has something to say wins; `*` is any call, or any errno. */
+export const RULES: readonly Rule[] = [
+  ["*", "EMFILE", openFilesHint],
+  ["*", "ENFILE", text("the machine's limit of open files is reached: sysctl fs.file-max")],
+  ["clone", "ENOSPC", cloned("ENOSPC")],
+  ["clone", "EUSERS", cloned("EUSERS")],
+  ["clone", "EPERM", cloned("EPERM")],
+  ["clone", "EACCES", cloned("EACCES")],
+  ["clone", "EINVAL", cloned("EINVAL")],
+  [
+    "clone",
+    "ENOMEM",
+    text("the pid namespace to be used has lost its first process, and can get no other: join one that lives, or make a new one"),
+  ],
+  [
+    "clone",
+    "EAGAIN",
+    text("a limit of processes is reached: ulimit -u, pids.max of the cgroup, or kernel.pid_max and kernel.threads-max"),
+  ],
+  ["unshare", "ENOSPC", (step) => cloneHint(Number(step.args[0]), "ENOSPC")],
+  [
+    "unshare",
+    "EINVAL",
+    where(
+      (step) => Number(step.args[0]) === CLONE.CLONE_NEWUSER,
+      "a process with threads cannot enter another user namespace: use clone",
+    ),
+  ],
+  [
+    "unshare",
+    "EPERM",
+    where(
+      (step) => Number(step.args[0]) === CLONE.CLONE_NEWTIME,
+      "a new time namespace needs root, or a user namespace: --unshare user",
+    ),
+  ],
+  ["unshare", "EPERM", (step) => cloneHint(Number(step.args[0]), "EPERM")],
   [
     "setns",
     "EPERM",
@@ -38,52 +99,99 @@ const RULES: readonly Rule[] = [
   ["openat2", "ENOTDIR", text("the rootfs has something else than a directory there")],
   ["mkdirat", "EROFS", text("the directory for the mount is missing and its file system is read-only")],
   ["mkdirat", "ENOSPC", text("no space for the container's directories")],
+  [
+    "mknodat",
+    "EPERM",
+    where(() => lacks("mknod"), "CAP_MKNOD is missing: an outer container has dropped it; start that one with --cap-add mknod"),
+  ],
+  ["mknodat", "EPERM", text("device nodes cannot be made in a user namespace, nor where a device cgroup forbids it")],
+  ["mount", "EPERM", appArmor],
+  ["mount", "EACCES", appArmor],
+  ["mount", "EPERM", ofType("proc", () => procHint())],
+  [
+    "mount",
+    "EACCES",
+    ofType("overlay", text("root inside must be able to read the rootfs: with --uid-map it may be another than you")),
+  ],
+  [
+    "mount",
+    "EPERM",
+    ofType(
+      "overlay",
+      text(
+        "overlay in a user namespace needs Linux 5.11; without it: --rw --rootfs DIR, a directory of yours that is written in place",
+      ),
+    ),
+  ],
+  [
+    "mount",
+    "EINVAL",
+    ofType("overlay", (step) =>
+      String(step.args[4]).startsWith("lowerdir=/,")
+        ? "without root the host's root cannot be a lower layer: mounts lie below it; name a directory, such as --rootfs /some/tree"
+        : "a layer of the overlay cannot be used: mounts lie below the lower one, or the upper one is on a file system without extended attributes (overlay, NFS, vfat); dmesg says which",
+    ),
+  ],
+  ["mount", "EBUSY", ofType("overlay", text("the upper or the work directory is in use by another overlay"))],
+  ["mount", "EINVAL", (step) => (step.args[1] === "/" ? chrootHint() : undefined)],
+  [
+    "mount",
+    "EINVAL",
+    where(
+      (step) => (Number(step.args[3]) & MS.MS_BIND) === 0,
+      "an option of the mount is unknown or has a bad value: dmesg may name it",
+    ),
+  ],
+  ["mount", "ENODEV", (step) => `this kernel has no file system ${String(step.args[2])}: modprobe ${String(step.args[2])}`],
+  ["mount", "ENOSPC", mountLimitHint],
+  ["mount", "EPERM", mountPermissionHint],
+  ["move_mount", "ENOSPC", mountLimitHint],
   ["move_mount", "EINVAL", text("a file can only be mounted on a file, a directory on a directory")],
-  ["*", "EMFILE", text("the limit of open files is reached: raise it with ulimit -n")],
-  ["*", "ENFILE", text("the machine's limit of open files is reached: sysctl fs.file-max")],
+  [
+    "open_tree",
+    "EINVAL",
+    text("what is mounted there is not to be copied alone: mounts of another user namespace lie on it (rbind copies them too)"),
+  ],
   ["pivot_root", "EINVAL", text("the root may be an initramfs (rootfs), which cannot be left by pivot_root: use --chroot")],
   ["sethostname", "EINVAL", text("a host name has at most 64 bytes")],
   ["prlimit64", "EPERM", text("a hard limit can only be lowered without CAP_SYS_RESOURCE")],
+  ["write", "EPERM", appArmor],
+  ["write", "EPERM", idMap],
+  ["openat", "EACCES", appArmor],
   ["setresuid", "EINVAL", text("that user is not mapped in the user namespace")],
   ["setresgid", "EINVAL", text("that group is not mapped in the user namespace")],
+  ["setgroups", "EPERM", where(() => lacks("setgid"), "CAP_SETGID is missing: an outer container has dropped it")],
   ["setgroups", "EPERM", text("setgroups is denied in this user namespace")],
+  [
+    "unlinkat",
+    "EBUSY",
+    where(
+      inCgroup,
+      "the cgroup has processes or children: end them (echo 1 >cgroup.kill), wait until cgroup.events says populated 0",
+    ),
+  ],
+  [
+    "write",
+    "EBUSY",
+    where(inCgroup, "a cgroup with processes of its own gives no controllers to its children: move them into a child first"),
+  ],
+  [
+    "*",
+    "ENOSYS",
+    text(
+      "this kernel is too old for the call, or an outer container's filter hides it (--security-opt seccomp=unconfined): nsrun doctor",
+    ),
+  ],
+  ["*", "EPERM", text("something on this machine forbids it: nsrun doctor tries what works")],
 ];
 
-/** Root outside is not restricted. */
-const appArmor = (): string | undefined => (sys("geteuid") === 0 ? undefined : appArmorHint());
-
-/** Root can do without what is refused, but must say so. */
-function newNamespacesHint(flags: number, code: string): string | undefined {
-  const hint = cloneHint(flags, code);
-  const refused = (flags & CLONE.CLONE_NEWUSER) !== 0 && ["EPERM", "EACCES", "ENOSPC", "EUSERS", "EINVAL"].includes(code);
-  return hint && refused && sys("geteuid") === 0 ? `${hint}; root can do without a user namespace: --userns host` : hint;
-}
-
-/** map_write of kernel/user_namespace.c, since Linux 5.12. */
-const rootMap = (step: SyscallStep): boolean => step.label === "write uid_map" && sys("geteuid") === 0;
-
 /** The second line of the error for `step`, or undefined where the errno says it all. */
-export function hintFor(step: SyscallStep, errno: number): string | undefined {
+export function hintFor(step: FailedCall, errno: number): string | undefined {
   const code = errnoName(errno);
-  if (step.call === "clone") return newNamespacesHint(step.args[0] as number, code);
-  if (step.call === "mount" && code === "EPERM" && step.args[2] === "proc") {
-    return appArmor() ?? procHint();
+  for (const [call, name, hint] of RULES) {
+    if ((call !== step.call && call !== "*") || (name !== code && name !== "*")) continue;
+    const found = hint(step);
+    if (found !== undefined) return found;
   }
-  const denied = code === "EPERM" || code === "EACCES" ? appArmor() : undefined;
-  if (denied && (step.lane === "container" || step.label.includes("_map"))) return denied;
-  if (code === "EPERM" && rootMap(step)) return "to map user id 0 into a user namespace its maker must have CAP_SETFCAP";
-  if (step.call === "mount" && code === "EACCES" && step.args[2] === "overlay")
-    return "root inside must be able to read the rootfs: with --uid-map it may be another than you";
-  if (step.call === "mount" && code === "EPERM" && step.args[2] === "overlay")
-    return "overlay in a user namespace needs Linux 5.11; without it: --rw --rootfs DIR, a directory of yours that is written in place";
-  if (
-    step.call === "mount" &&
-    code === "EINVAL" &&
-    step.args[2] === "overlay" &&
-    String(step.args[4]).startsWith("lowerdir=/,")
-  ) {
-    return "without root the host's root cannot be a lower layer: mounts lie below it; name a directory, such as --rootfs /some/tree";
-  }
-  if (step.call === "mount" && code === "ENODEV") return `this kernel has no file system ${String(step.args[2])}`;
-  return RULES.find(([call, name]) => (call === step.call || call === "*") && (name === code || name === "*"))?.[2](step);
+  return undefined;
 }

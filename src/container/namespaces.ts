@@ -1,6 +1,7 @@
 /** --share, --unshare, --join and --net become one use for each namespace. */
 import { UsageError } from "../errors.ts";
 import { readLink } from "../ffi/file.ts";
+import { didYouMean } from "../near.ts";
 import { NAMESPACES, type Namespace, type NamespaceUse } from "../plan/spec.ts";
 import type { Caller } from "./caller.ts";
 import type { ContainerOptions } from "./options.ts";
@@ -11,7 +12,9 @@ const ALIASES: Readonly<Record<string, Namespace>> = { mount: "mnt", network: "n
 function namespace(text: string, option: string): Namespace {
   const name = ALIASES[text] ?? text;
   if ((NAMESPACES as readonly string[]).includes(name)) return name as Namespace;
-  throw new UsageError(`${option} ${text}: unknown namespace (known: ${NAMESPACES.join(" ")})`);
+  const near = didYouMean(name, [...NAMESPACES, ...Object.keys(ALIASES)]);
+  const hint = near && `did you mean ${near}?`;
+  throw new UsageError(`${option} ${text}: unknown namespace (known: ${NAMESPACES.join(" ")})`, { hint });
 }
 
 const list = (texts: readonly string[] | undefined, option: string): Namespace[] =>

@@ -14,6 +14,7 @@ const TABLE = {
   fstat: [5, 80],
   lseek: [8, 62],
   mmap: [9, 222],
+  mprotect: [10, 226],
   munmap: [11, 215],
   rt_sigaction: [13, 134],
   rt_sigprocmask: [14, 135],
@@ -120,6 +121,7 @@ const TABLE = {
   sched_yield: [24, 124],
   getrandom: [318, 278],
   landlock_create_ruleset: [444, 444],
+  landlock_restrict_self: [446, 446],
 } as const satisfies Record<string, readonly [number, number]>;
 
 export type SyscallName = keyof typeof TABLE;

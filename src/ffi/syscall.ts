@@ -70,6 +70,7 @@ export function failed(result: number, doing: string, hint?: string): SyscallErr
 /** As {@link sys}, but a failure throws a SyscallError `doing: EPERM (operation not permitted)`. */
 export function must(doing: string, name: SyscallName, ...args: SyscallArg[]): number {
   const result = sys(name, ...args);
-  if (result < 0) throw failed(result, doing);
-  return result;
+  if (result >= 0) return result;
+  const call = { call: name, args, label: doing };
+  throw new SyscallError(doing, -result, errnoName(-result), errnoText(-result), { failed: call });
 }
