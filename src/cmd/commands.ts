@@ -126,5 +126,7 @@ export function findCommand(words: readonly string[], commands = COMMANDS): { en
   const two = commands.find(({ name }) => name === `${first} ${second}`);
   if (two) return { entry: two, length: 2 };
   const one = commands.find(({ name, alone }) => name === first || (alone && name.startsWith(`${first} `)));
+  // `cache lists` is no `cache list` with an operand
+  if (one?.alone && second !== "" && !second.startsWith("-")) return undefined;
   return one && { entry: one, length: 1 };
 }

@@ -62,7 +62,8 @@ export async function parseWords(entry: Entry, words: readonly string[]): Promis
 /** Runs what argv says. Throws UsageError for what is not in the table. */
 export async function otherCommand(argv: readonly string[]): Promise<number> {
   const found = findCommand(argv);
-  if (!found) throw unknownCommand(argv[0] ?? "", `to run a program: nsrun run -- ${argv.join(" ")}`);
+  const family = visible().some(({ name }) => name.startsWith(`${argv[0]} `));
+  if (!found) throw unknownCommand(argv.slice(0, family ? 2 : 1).join(" "), `to run a program: nsrun run -- ${argv.join(" ")}`);
   const { entry, length } = found;
   const words = argv.slice(length);
   const { operands, options } = entry.raw ? { operands: words, options: {} } : await parseWords(entry, words);

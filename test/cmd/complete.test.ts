@@ -68,7 +68,10 @@ test.each<[string[], string[]]>([
   [["unpack", ""], ["<files>"]],
   [["unpack", "a", ""], ["<dirs>"]],
   [["unpack", "a", "b", ""], []],
-  [["unpack", "--"], ["--help"]],
+  [
+    ["unpack", "--"],
+    ["--devices", "--no-same-owner", "--max-size", "--max-entries", "--max-depth", "--max-path", "--max-ratio", "--help"],
+  ],
   [
     ["completion", ""],
     ["bash", "zsh", "fish"],

@@ -73,7 +73,7 @@ test.each([
   [["help", "rn"], "no such command: rn", "did you mean run?"],
   [["help", "__complete"], "no such command: __complete", "see: nsrun help"],
   [["help", "run", "x"], "no such command: run x", "see: nsrun help"],
-  [["unpack", "a"], "missing required argument DIR", "usage: nsrun unpack TAR DIR"],
+  [["unpack", "a"], "missing required argument DIR", "usage: nsrun unpack [OPTION…] TAR DIR"],
   [["unpack", "--hep", "a", "b"], "unknown option --hep", "did you mean --help?"],
   [["completion", "tcsh"], "completion tcsh: unknown shell (known: bash zsh fish)", undefined],
 ])("%p is refused: %s", async (argv, message, hint) => {

@@ -54,7 +54,7 @@ describe.skipIf(reason !== undefined)("nsrun cache", () => {
     expect(existsSync(dir.file("cache"))).toBe(false);
     const wrong = await words("prune", "--older-than", "1d");
     expect(wrong).toEqual({ code: 125, stdout: "", stderr: "nsrun: --older-than 1d: expected a number of days\n" });
-    expect((await words("lists")).stderr).toBe("nsrun: unknown command 'lists'\nhint: did you mean list?\n");
+    expect((await words("lists")).stderr).toBe("nsrun: no such command: cache lists\nhint: did you mean cache list?\n");
     writeFileSync(dir.file("cache"), "");
     expect((await words("list")).stderr).toContain("is not a directory");
   });
