@@ -67,11 +67,19 @@ function headOf(root: number, path: string, mounts: readonly Mount[]): Uint8Arra
 }
 
 /** One line for the user, or undefined where the errno says it all. */
-export function explainExec(root: number, path: string, errno: number, mounts: readonly Mount[]): string | undefined {
+export function explainExec(
+  root: number,
+  path: string,
+  errno: number,
+  mounts: readonly Mount[],
+  landlock = false,
+): string | undefined {
   if (root < 0 || !path.startsWith("/")) return undefined;
   const file = headOf(root, path, mounts);
   if (file === undefined) return undefined;
   if (errno === EACCES && file.length === 0) return undefined;
+  if (errno === EACCES && landlock)
+    return `${path} is there but may not be executed: no --landlock rule lets it (rx:PATH, its interpreter's too), its mode, or a mount with noexec`;
   if (errno === EACCES) return `${path} is there but may not be executed: its mode, or a mount with noexec`;
   if (errno === ENOEXEC)
     return `${path} is no program for this machine: neither ELF of this architecture nor a script that starts with #!`;

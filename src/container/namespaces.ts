@@ -39,9 +39,24 @@ function network(net: string | undefined): NamespaceUse | undefined {
   throw new UsageError(`--net ${net}: expected none, host, veth, pasta or ns:PATH`);
 }
 
+const NAMESPACE_OPTIONS = ["share", "unshare", "join", "net", "uidMap", "gidMap", "monotonic", "boottime"] as const;
+
+function refuseNamespaceOptions(options: ContainerOptions): void {
+  const given = NAMESPACE_OPTIONS.find((key) =>
+    Array.isArray(options[key]) ? options[key].length > 0 : options[key] !== undefined,
+  );
+  const dashed = given?.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  if (given) throw new UsageError(`--${dashed} and --no-namespaces exclude each other`);
+}
+
 /** Joining or sharing what is asked for; everything else new, but for time, and user when the caller is root. */
 export function namespaceUses(options: ContainerOptions, root: boolean): Record<Namespace, NamespaceUse> {
   const uses = {} as Record<Namespace, NamespaceUse>;
+  if (options.namespaces === false) {
+    refuseNamespaceOptions(options);
+    for (const ns of NAMESPACES) uses[ns] = { mode: "share" };
+    return uses;
+  }
   for (const ns of NAMESPACES) uses[ns] = { mode: ns === "time" || (ns === "user" && root) ? "share" : "new" };
   const said = new Map<Namespace, string>();
   const put = (ns: Namespace, use: NamespaceUse, by: string) => {

@@ -1,6 +1,7 @@
 /** buildPlan: a ContainerSpec becomes the list of system calls that make it. Pure: no descriptor is touched. */
 import { CLONE, names } from "../ffi/flags.ts";
 import { becomeSteps, idMapSteps, timeSteps } from "./identity.ts";
+import { landlockPrepare } from "./landlock.ts";
 import { step } from "./list.ts";
 import { mountSteps } from "./mounts.ts";
 import { loopbackUp, networkSteps, removeLinkSteps } from "./network.ts";
@@ -46,7 +47,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
     ? becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false) // what follows is made by, and so belongs to, root inside
     : [];
   return {
-    prepare: [...openJoined(spec), ...root.prepare, ...mounts.prepare, ...terminalPrepare(spec)],
+    prepare: [...openJoined(spec), ...root.prepare, ...mounts.prepare, ...terminalPrepare(spec), ...landlockPrepare(spec)],
     steps: [
       ...dieWithStage(),
       step("container", "modes as given", "umask", [0]),

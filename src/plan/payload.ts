@@ -1,6 +1,7 @@
 /** The command, and the pid 1 that may stand over it. */
 import { PR } from "../ffi/flags.ts";
 import { becomeSteps, limitSteps } from "./identity.ts";
+import { landlockSteps } from "./landlock.ts";
 import { step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, strings } from "./step.ts";
@@ -52,6 +53,7 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     step("payload", "close the socket at exec", "fcntl", [slot("sock"), 2 /* F_SETFD */, 1 /* FD_CLOEXEC */]),
     ...(process.cwd === undefined ? [] : [step("payload", `change to ${process.cwd}`, "chdir", [process.cwd])]),
     step("payload", "umask 022", "umask", [0o22]),
+    ...landlockSteps(process),
     step("payload", "unblock all signals", "rt_sigprocmask", [2 /* SIG_SETMASK */, emptyMask, 0, 8]),
     ...execSteps(process.args, process.env),
   ];
