@@ -24,6 +24,8 @@ const RULES: readonly Rule[] = [
   ["mkdirat", "EROFS", text("the directory for the mount is missing and its file system is read-only")],
   ["mkdirat", "ENOSPC", text("no space for the container's directories")],
   ["move_mount", "EINVAL", text("a file can only be mounted on a file, a directory on a directory")],
+  ["landlock_add_rule", "EINVAL", text("the rule names a right of directories, and the path is none")],
+  ["landlock_restrict_self", "E2BIG", text("sixteen Landlock domains are nested here already")],
   ["*", "EMFILE", text("the limit of open files is reached: raise it with ulimit -n")],
   ["*", "ENFILE", text("the machine's limit of open files is reached: sysctl fs.file-max")],
   ["pivot_root", "EINVAL", text("the root may be an initramfs (rootfs), which cannot be left by pivot_root: use --chroot")],

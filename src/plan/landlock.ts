@@ -25,8 +25,18 @@ const addRule = (label: string, type: number, attr: Words, extra = {}): SyscallS
 
 /** struct landlock_path_beneath_attr {allowed_access, parent_fd}, which is packed: the second word's upper half is not read. */
 function pathSteps({ path, access, onFile, text }: LandlockSpec["paths"][number]): SyscallStep[] {
-  const attr = (mask: number): Words => ({ words: [mask, slot("landlock.path")], text: `{${text}, <landlock.path>}` });
-  const mixed = access !== onFile && onFile !== 0;
+  const attr = (mask: number): Words => ({
+    words: [mask, slot("landlock.path")],
+    text: `{0x${mask.toString(16)}, <landlock.path>}`,
+  });
+  const allow = (mask: number, what: string, extra = {}) => addRule(`allow ${what} ${path}`, PATH_BENEATH, attr(mask), extra);
+  const rule =
+    access === onFile || onFile === 0
+      ? [allow(access, `${text} of`)]
+      : [
+          allow(access, `${text} below`, { tolerate: EINVAL, why: "refused for a file, which has no rights of directories" }),
+          allow(onFile, "what a file can have of it, of"),
+        ];
   return [
     step(
       "payload",
@@ -36,10 +46,7 @@ function pathSteps({ path, access, onFile, text }: LandlockSpec["paths"][number]
       { store: true, why: "in the container's root, and never through a descriptor of /proc" },
     ),
     step("payload", "keep it by number", "dup3", [REG, slot("landlock.path"), O.O_CLOEXEC]),
-    ...(mixed ? [addRule(`allow ${text} below ${path}`, PATH_BENEATH, attr(access), { tolerate: EINVAL })] : []),
-    addRule(`allow ${text} of ${path}`, PATH_BENEATH, attr(mixed ? onFile : access), {
-      ...(mixed ? { why: "a file has no rights of directories: the kernel has refused the step before for one" } : {}),
-    }),
+    ...rule,
   ];
 }
 

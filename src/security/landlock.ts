@@ -56,7 +56,7 @@ function parse(texts: readonly string[]): Rules {
     if (at < 1 || at === text.length - 1) throw new UsageError(`${option}: expected ${LANDLOCK_FORMS}`);
     const [kind, value] = [text.slice(0, at), text.slice(at + 1)];
     const words = value.split(",");
-    if (kind in NET) addPorts(rules, kind, value, option);
+    if (Object.hasOwn(NET, kind)) addPorts(rules, kind, value, option);
     else if (kind === "scope") {
       const names = words.map((word) => oneOf(word, [...Object.keys(SCOPE), "all", "none"], option, "scope"));
       const all = names.includes("all") ? Object.keys(SCOPE) : names.filter((name) => name !== "none");

@@ -86,6 +86,21 @@ const CASES: Record<string, Plan> = {
       timeOffsets: { monotonic: 60, boottime: -5 },
     }),
   ),
+  landlock: buildPlan(
+    spec({
+      process: {
+        ...base.process,
+        landlock: {
+          fs: 0xffff,
+          net: 3,
+          scoped: 3,
+          paths: [{ path: "/bin", access: 13, onFile: 5, text: "execute|read-file|read-dir" }],
+          ports: [{ port: 443, access: 2, text: "connect" }],
+          alone: true,
+        },
+      },
+    }),
+  ),
   join: buildPlan(
     spec({
       namespaces: {
@@ -144,6 +159,13 @@ test("descriptors are closed before the command's working directory is entered",
 
 test("the command begins in a session of its own, so that TIOCSTI cannot reach the caller's terminal", () => {
   for (const plan of Object.values(CASES)) expect(plan.child.find((step) => step.lane === "payload")?.call).toBe("setsid");
+});
+
+test("Landlock comes last: after no_new_privs, after every step that needs a path, right before the command", () => {
+  const calls = CASES.landlock!.child.filter((step) => step.lane === "payload").map((step) => step.call);
+  const at = calls.indexOf("landlock_restrict_self");
+  expect(calls.indexOf("prctl", calls.indexOf("capset"))).toBeLessThan(calls.indexOf("landlock_create_ruleset"));
+  expect(new Set(calls.slice(at + 1))).toEqual(new Set(["rt_sigprocmask", "execve"]));
 });
 
 test("a plan is data: it survives JSON", () => {

@@ -1,0 +1,298 @@
+/** --landlock and --no-namespaces. The witness is a C program that tries everything, with the rules and without them. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { container } from "../../src/index.ts";
+import { WEAKER } from "../../src/security/landlock.ts";
+import {
+  canRun,
+  hold,
+  marked,
+  marker,
+  NSRUN,
+  namespacesOf,
+  nsrun,
+  type Outcome,
+  shell,
+  skipReason,
+  temporary,
+  WAIT,
+} from "./helpers.ts";
+
+const place = temporary();
+afterAll(() => place[Symbol.dispose]());
+chmodSync(place.path, 0o755);
+const REACH = place.file("reach");
+const built = Bun.which("gcc") !== null;
+if (built) {
+  const gcc = Bun.spawnSync(["gcc", "-static", "-O1", "-o", REACH, new URL("reach.c", import.meta.url).pathname]);
+  if (gcc.exitCode !== 0) throw new Error(gcc.stderr.toString());
+}
+
+/** The kernel's version by the witness's own question. */
+const abi = built ? Number(Bun.spawnSync([REACH, "landlock:"]).stdout.toString().split("\n")[1]) : 0;
+const skip = skipReason("landlock", [
+  canRun,
+  [built, "no gcc for a static program"],
+  [abi >= 1 && abi < 30, "this kernel has no Landlock"],
+]);
+
+/** An old kernel leaves some of it free, and says so; what it must not restrict then is looked at as well. */
+const OPTIONAL = abi >= 6 ? [] : ["--landlock", "optional:all"];
+const rules = (...list: string[]) => [...list.flatMap((rule) => ["--landlock", rule]), ...OPTIONAL];
+const results = ({ stdout, code }: Outcome) => {
+  expect(code).toBe(0);
+  return Object.fromEntries(
+    stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ") as [string, string]),
+  );
+};
+/** `[operation, with the rules, without them, the version that brought it]`, as what is expected of this kernel. */
+type Row = readonly [op: string, ruled: string, free: string, abi?: number];
+const ruled = (rows: readonly Row[]) =>
+  Object.fromEntries(rows.map(([op, with_, without, from = 1]) => [op, abi >= from ? with_ : without]));
+const free = (rows: readonly Row[]) => Object.fromEntries(rows.map(([op, , without]) => [op, without]));
+
+/** A root in a directory, written in place: bin, etc/passwd, etc/group, ro/{f,d}, rw/{f,g,d}. */
+function smallTree() {
+  const root = temporary();
+  chmodSync(root.path, 0o755);
+  for (const dir of ["etc", "rw/d", "ro/d"]) mkdirSync(root.file(dir), { recursive: true });
+  for (const file of ["ro/f", "rw/f", "rw/g", "etc/passwd", "etc/group"]) writeFileSync(root.file(file), "x");
+  return root;
+}
+
+describe.skipIf(skip !== undefined)("--landlock", () => {
+  const ROWS: Row[] = [
+    ["read:/ro/f", "ok", "ok"],
+    ["list:/ro", "ok", "ok"],
+    ["write:/ro/f", "EACCES", "ok"],
+    ["create:/ro/new", "EACCES", "ok"],
+    ["link:/ro/l", "EACCES", "ok"],
+    ["mkdir:/ro/dir", "EACCES", "ok"],
+    ["truncate:/ro/f", "EACCES", "ok", 3],
+    ["rename:/rw/g,/ro/g", "EACCES", "ok"],
+    ["unlink:/ro/f", "EACCES", "ok"],
+    ["rename:/rw/f,/rw/d/f", "ok", "ok"],
+    ["create:/rw/new", "ok", "ok"],
+    ["truncate:/rw/new", "ok", "ok"],
+    ["unlink:/rw/new", "ok", "ok"],
+    ["link:/rw/l", "ok", "ok"],
+    ["read:/etc/passwd", "EACCES", "ok"],
+    ["read:/etc/group", "ok", "ok"],
+    ["list:/etc", "EACCES", "ok"],
+    ["write:/dev/null", "ok", "ok"],
+    ["ioctl:/dev/null", "EACCES", "ENOTTY", 5],
+    ["ioctl:/dev/zero", "ENOTTY", "ENOTTY"],
+    ["connect:7", "EACCES", "ECONNREFUSED", 4],
+    ["connect:9", "ECONNREFUSED", "ECONNREFUSED"],
+    ["bind:7000", "EACCES", "ok", 4],
+    ["bind:9000", "ok", "ok"],
+    ["chmod:/etc/group", "ok", "ok"], // what Landlock does not know
+  ];
+  const given = ["rx:/reach", "ro:/ro", "rw:/rw", "ro:/etc/group", "rw:/dev/null", "dev:/dev/zero", "connect:9", "bind:9000"];
+  const OPS = ROWS.map(([op]) => op);
+  const reach = (root: string, options: readonly string[]) =>
+    nsrun(["--rootfs", root, "--rw", "-v", `${REACH}:/reach:ro`, ...options, "--", "/reach", ...OPS]);
+
+  test("each right holds where a rule gives it and nowhere else; without rules all of it works", async () => {
+    using one = smallTree();
+    expect(results(await reach(one.path, rules(...given)))).toEqual(ruled(ROWS));
+    using other = smallTree();
+    expect(results(await reach(other.path, []))).toEqual(free(ROWS));
+  });
+
+  test("without one rule exactly its operations are refused", async () => {
+    const owner: Record<string, string[]> = {
+      "ro:/ro": ["read:/ro/f", "list:/ro"],
+      "ro:/etc/group": ["read:/etc/group"],
+      "rw:/dev/null": ["write:/dev/null"],
+      "dev:/dev/zero": ["ioctl:/dev/zero"],
+      "connect:9": abi >= 4 ? ["connect:9"] : [],
+      "bind:9000": abi >= 4 ? ["bind:9000"] : [],
+    };
+    for (const [rule, lost] of Object.entries(owner)) {
+      using root = smallTree();
+      // none: the right stays restricted when its last port is taken away
+      const rest = [...given.filter((one) => one !== rule), "connect:none", "bind:none"];
+      const refused = Object.fromEntries(lost.map((op) => [op, "EACCES"]));
+      expect(results(await reach(root.path, rules(...rest)))).toEqual({ ...ruled(ROWS), ...refused });
+    }
+  });
+
+  test("a command that no rule lets be executed: 126, and what is missing", async () => {
+    const { code, stderr } = await nsrun([...rules("ro:/"), "--", "true"]);
+    expect(stderr).toContain('nsrun: cannot execute "true": EACCES (permission denied)\nhint: ');
+    expect(stderr).toContain("no --landlock rule lets it (rx:PATH, its interpreter's too)");
+    expect(code).toBe(126);
+  });
+
+  test("no mount inside the domain, and the host sees no_new_privs", async () => {
+    await using held = await hold(rules("rx:/", "rw:/dev"), `mount -t tmpfs x /mnt 2>&1; ${WAIT}`);
+    expect(readFileSync(`/proc/${held.pid}/status`, "utf8")).toContain("\nNoNewPrivs:\t1\n");
+    await using without = await hold([], `mount -t tmpfs x /mnt 2>&1; ${WAIT}`);
+    expect(readFileSync(`/proc/${without.pid}/mountinfo`, "utf8")).toContain(" /mnt ");
+    expect(readFileSync(`/proc/${held.pid}/mountinfo`, "utf8")).not.toContain(" /mnt ");
+  });
+
+  test("scope:signal keeps it from signalling pid 1, which it may without", async () => {
+    const mount = ["-v", `${REACH}:/reach:ro`];
+    expect(results(await nsrun([...mount, "--", "/reach", "kill:1"]))).toEqual({ "kill:1": "ok" });
+    const scoped = await nsrun([...mount, ...rules("scope:signal"), "--", "/reach", "kill:1"]);
+    expect(results(scoped)).toEqual({ "kill:1": abi >= 6 ? "EPERM" : "ok" });
+  });
+
+  test("a rule's path is looked up in the root, and never through a descriptor", async () => {
+    using root = smallTree();
+    const before = await shell([
+      "sh",
+      "-c",
+      `cd ${root.path} && ln -s /ro host && ln -s /proc/self/fd/0 magic && ln -s loop loop`,
+    ]);
+    expect(before.code).toBe(0);
+    const options = ["--rootfs", root.path, "-v", `${REACH}:/reach:ro`];
+    const linked = await nsrun([...options, ...rules("rx:/reach", "ro:/host"), "--", "/reach", "read:/ro/f"]);
+    expect(results(linked)).toEqual({ "read:/ro/f": "ok" });
+    for (const [path, code] of [
+      ["/magic", "ELOOP"],
+      ["/loop", "ELOOP"],
+      ["/proc/self/root/ro", "ELOOP"],
+      ["/none", "ENOENT"],
+    ]) {
+      const { code: exit, stderr } = await nsrun([...options, ...rules(`ro:${path}`), "--", "/reach", "read:/ro/f"]);
+      expect(stderr).toMatch(new RegExp(`nsrun: step \\d+ of \\d+: find ${path} for Landlock: ${code} .*\n`));
+      expect(exit).toBe(125);
+    }
+  });
+
+  test("a right of directories for a file is refused with the reason", async () => {
+    const { code, stderr } = await nsrun([...rules("read-dir:/etc/passwd"), "--", "true"]);
+    expect(stderr).toContain(
+      "allow read-dir of /etc/passwd: EINVAL (invalid argument)\nhint: the rule names a right of directories",
+    );
+    expect(code).toBe(125);
+  });
+
+  test("what an older kernel leaves free is said, what it cannot do is refused", async () => {
+    const { code, stderr } = await nsrun(["--landlock", "rx:/", "--landlock", "scope:signal", "--", "true"]);
+    expect([code, stderr === ""]).toEqual(abi >= 6 ? [0, true] : [125, false]);
+    if (abi >= 6) return;
+    expect(stderr).toStartWith(`nsrun: --landlock: this kernel (ABI ${abi}) cannot restrict `);
+    const optional = await nsrun(["--landlock", "rx:/", ...OPTIONAL, "--", "true"]);
+    expect([optional.code, optional.stderr]).toEqual([
+      0,
+      expect.stringContaining("nsrun: this kernel's Landlock does not restrict "),
+    ]);
+  });
+
+  test("commands that join are held by the same rules", async () => {
+    await using box = await container({ landlock: ["rx:/bin", "ro:/etc/group", "rw:/dev/null", ...OPTIONAL.slice(1)] });
+    const refused = await box.exec("cat /etc/passwd; cat /etc/group > /dev/null && echo read");
+    expect(refused.stdout).toBe("read\n");
+    expect(refused.stderr).toContain("Permission denied");
+    await using open = await container();
+    expect((await open.exec("cat /etc/passwd > /dev/null && echo read")).stdout).toBe("read\n");
+  });
+});
+
+const ALONE = `nsrun: ${WEAKER}\n`;
+/** Programs and libraries of this machine. */
+const SYSTEM = rules("rx:/bin", "rx:/usr", "rx:/lib", "ro:/etc", "ro:/proc", "rw:/dev/null");
+
+describe.skipIf(skip !== undefined)("--no-namespaces", () => {
+  test("needs rules, and excludes what needs namespaces; one line and 125", async () => {
+    const without = await nsrun(["--no-namespaces", "--", "true"]);
+    expect(without.stderr).toStartWith(
+      "nsrun: --no-namespaces needs --landlock rules: nothing else would hold the command\nhint: ",
+    );
+    expect(without.code).toBe(125);
+    for (const [option, value] of [
+      ["--net", "host"],
+      ["--share", "pid"],
+      ["--unshare", "user"],
+      ["--join", "net=1"],
+      ["--uid-map", "0:0"],
+    ]) {
+      const { code, stderr } = await nsrun(["--no-namespaces", "--landlock", "ro:/", option!, value!, "--", "true"]);
+      expect([code, stderr]).toEqual([125, `nsrun: ${option} and --no-namespaces exclude each other\n`]);
+    }
+    const volume = await nsrun(["--no-namespaces", "--landlock", "ro:/", "-v", "/tmp:/x", "--", "true"]);
+    expect([volume.code, volume.stderr]).toEqual([125, "nsrun: --volume needs a mount namespace of the container's own\n"]);
+  });
+
+  test("the host's namespaces, no capabilities, no_new_privs; the weakness is said", async () => {
+    const held = await hold(["--no-namespaces", ...SYSTEM], WAIT);
+    expect(namespacesOf(held.pid)).toEqual(namespacesOf("self"));
+    const status = readFileSync(`/proc/${held.pid}/status`, "utf8");
+    expect(status).toContain("\nNoNewPrivs:\t1\n");
+    for (const set of ["Inh", "Prm", "Eff", "Amb"]) expect(status).toContain(`\nCap${set}:\t0000000000000000\n`);
+    held.child.stdin.end();
+    const { code, stderr } = await held.finished();
+    expect(stderr).toStartWith(ALONE);
+    expect(code).toBe(0);
+    await held[Symbol.asyncDispose]();
+  });
+
+  test("nothing but what the rules give: files, ports, sockets, processes and their programs", async () => {
+    using dir = temporary();
+    chmodSync(dir.path, 0o755);
+    writeFileSync(dir.file("secret"), "x");
+    writeFileSync(dir.file("given"), "x");
+    using allowed = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    using other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const name = `nsrun-test-${process.pid}`;
+    using _ = Bun.listen({ unix: `\0${name}`, socket: { data() {} } });
+    const rows: Row[] = [
+      [`read:${dir.file("secret")}`, "EACCES", "ok"],
+      [`write:${dir.file("secret")}`, "EACCES", "ok"],
+      [`truncate:${dir.file("secret")}`, "EACCES", "ok", 3],
+      [`read:${dir.file("given")}`, "ok", "ok"],
+      [`list:${dir.path}`, "EACCES", "ok"],
+      ["list:/", "EACCES", "ok"],
+      [`connect:${allowed.port}`, "ok", "ok"],
+      [`connect:${other.port}`, "EACCES", "ok", 4],
+      [`abstract:${name}`, "EPERM", "ok", 6],
+      [`kill:${process.pid}`, "EPERM", "ok", 6],
+      [`exe:${process.pid}`, "EACCES", "ok"], // another Bun of the same user, as nsrun is (CVE-2019-5736)
+    ];
+    const given = rules(`rx:${REACH}`, `ro:${dir.file("given")}`, "ro:/proc", `connect:${allowed.port}`);
+    const ops = rows.map(([op]) => op);
+    const outcome = await nsrun(["--no-namespaces", ...given, "--", REACH, ...ops]);
+    expect(results(outcome)).toEqual(ruled(rows));
+    expect(outcome.stderr).toStartWith(ALONE);
+    expect(results(await shell([REACH, ...ops]))).toEqual(free(rows));
+  });
+
+  test("where namespaces are forbidden it is what still works", async () => {
+    const forbid = 'for knob in /proc/sys/user/max_*_namespaces; do echo 0 > $knob; done; exec "$@"';
+    const inIt = (...args: string[]) => shell(["unshare", "-Ur", "sh", "-c", forbid, "sh", ...NSRUN, "run", ...args]);
+    const container_ = await inIt("--", "true");
+    expect(container_.code).toBe(125);
+    const { stdout, stderr, code } = await inIt(
+      "--no-namespaces",
+      ...SYSTEM,
+      "--",
+      "sh",
+      "-c",
+      "echo works; cat /root/x /var/log/x",
+    );
+    expect(stdout).toBe("works\n");
+    expect(stderr).toStartWith(ALONE);
+    expect(code).toBe(1);
+  });
+
+  test("its orphans end with it", async () => {
+    const mark = marker();
+    const { code } = await nsrun([
+      "--no-namespaces",
+      ...SYSTEM,
+      "--",
+      "sh",
+      "-c",
+      `setsid sh -c 'sleep 300; :' ${mark} & exit 3`,
+    ]);
+    expect(code).toBe(3);
+    expect(marked(mark)).toEqual([]);
+  });
+});
