@@ -1,7 +1,8 @@
 /** Why an execve failed although the file is there: read from the root's files, which outlive the container. */
-import { AT_FDCWD, O, RESOLVE } from "../ffi/flags.ts";
+import { AT_FDCWD, O, RESOLVE, S } from "../ffi/flags.ts";
 import { bytes, sys } from "../ffi/syscall.ts";
 import type { Mount } from "../plan/spec.ts";
+import { statFd } from "../rootfs/stat.ts";
 
 const ENOENT = 2;
 const EACCES = 13;
@@ -15,8 +16,13 @@ function openHow(flags: number): Uint8Array {
   return how;
 }
 
-/** The first bytes of what `fd` stands for, which is closed. */
-function start(fd: number): Uint8Array | undefined {
+/** The first bytes of the regular file that the O_PATH descriptor `found` stands for; it is closed. */
+function start(found: number): Uint8Array | undefined {
+  if (found < 0) return undefined;
+  // opened only when it is known to be a file: to open a device is to use it
+  const regular = (statFd(found).mode & S.S_IFMT) === S.S_IFREG;
+  const fd = regular ? sys("openat", AT_FDCWD, `/proc/self/fd/${found}`, O.O_RDONLY | O.O_CLOEXEC, 0) : -1;
+  sys("close", found);
   if (fd < 0) return undefined;
   const buffer = bytes(4096);
   const length = sys("read", fd, buffer, buffer.length);
@@ -24,11 +30,14 @@ function start(fd: number): Uint8Array | undefined {
   return length < 0 ? undefined : buffer.subarray(0, length);
 }
 
-const READ = O.O_RDONLY | O.O_CLOEXEC | O.O_NONBLOCK;
+const FIND = O.O_PATH | O.O_CLOEXEC;
 
 /** The first bytes of a file inside the root `root` (a descriptor), or undefined. */
 const head = (root: number, path: string): Uint8Array | undefined =>
-  start(sys("openat2", root, path.replace(/^\/+/, ""), openHow(READ), 24));
+  start(sys("openat2", root, path.replace(/^\/+/, ""), openHow(FIND), 24));
+
+/** Up to the first NUL, as the kernel reads it. */
+const text = (raw: Uint8Array): string => Buffer.from(raw).toString().split("\0")[0] ?? "";
 
 /** PT_INTERP of a 64-bit ELF (elf(5)): its dynamic loader. */
 function elfInterpreter(file: Uint8Array): string | undefined {
@@ -41,7 +50,7 @@ function elfInterpreter(file: Uint8Array): string | undefined {
     if (at + 56 > file.length || view.getUint32(at, true) !== 3) continue;
     const offset = Number(view.getBigUint64(at + 8, true));
     const length = Number(view.getBigUint64(at + 32, true));
-    return Buffer.from(file.subarray(offset, offset + length - 1)).toString();
+    return text(file.subarray(offset, offset + length));
   }
   return undefined;
 }
@@ -49,7 +58,7 @@ function elfInterpreter(file: Uint8Array): string | undefined {
 /** The program that a script or a dynamic executable asks for. */
 export function interpreter(file: Uint8Array): string | undefined {
   if (file[0] === 0x23 && file[1] === 0x21) {
-    const line = Buffer.from(file.subarray(2, 258)).toString().split("\n")[0] ?? "";
+    const line = text(file.subarray(2, 258)).split("\n")[0] ?? "";
     return line.trim().split(/[ \t]/)[0] || undefined;
   }
   return elfInterpreter(file);
@@ -59,7 +68,7 @@ export function interpreter(file: Uint8Array): string | undefined {
 function headOf(root: number, path: string, mounts: readonly Mount[]): Uint8Array | undefined {
   const volume = mounts.findLast((m) => m.type === "bind" && `${path}/`.startsWith(`${m.target}/`));
   if (!volume) return head(root, path);
-  if (volume.file) return start(sys("openat", AT_FDCWD, volume.source, READ, 0));
+  if (volume.file) return start(sys("openat", AT_FDCWD, volume.source, FIND, 0));
   const fd = sys("openat", AT_FDCWD, volume.source, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0);
   const found = fd < 0 ? undefined : head(fd, path.slice(volume.target.length + 1));
   if (fd >= 0) sys("close", fd);

@@ -28,6 +28,7 @@ const USED: SyscallName[] = [
   "write",
   "ioctl",
   "recvmsg",
+  "getcwd",
 ];
 
 interface Native {

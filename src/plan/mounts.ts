@@ -1,7 +1,7 @@
 /** What is mounted inside the root: proc, sysfs, /dev, then the user's mounts in the order given. */
 import { AT, AT_FDCWD, MOUNT_ATTR, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
-import { attach, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
+import { attach, crossing, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
 import { boundResolvConf } from "./resolv.ts";
 import { propagationFlags } from "./root.ts";
 import type { ContainerSpec, Mount } from "./spec.ts";
@@ -76,14 +76,15 @@ function volumeSource(mount: Mount, index: number, privileged: boolean): { prepa
 }
 
 function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare: SyscallStep[]; container: SyscallStep[] } {
-  const find = resolve(mount.target, `find ${mount.target}`);
+  const more = crossing(spec, mount.target, index);
+  const find = resolve(mount.target, `find ${mount.target}`, false, more);
   if (mount.type === "bind") {
     const source = volumeSource(mount, index, spec.privileged);
     return {
       prepare: source.prepare,
       container: [
         ...source.container,
-        ...makeTarget(mount.target, mount.file),
+        ...makeTarget(mount.target, mount.file, more),
         find,
         attach(`volume${index}`, `mount ${mount.source} on ${mount.target}`),
       ],
@@ -92,7 +93,7 @@ function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare:
   const args: [string, string, number, string | null] = [mount.source, mount.type, mount.flags, mount.data || null];
   return {
     prepare: [],
-    container: [...makeTarget(mount.target, false), ...mountHere(find, `mount ${mount.type} on ${mount.target}`, args)],
+    container: [...makeTarget(mount.target, false, more), ...mountHere(find, `mount ${mount.type} on ${mount.target}`, args)],
   };
 }
 

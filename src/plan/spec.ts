@@ -68,6 +68,8 @@ export interface RootSpec {
   readonly readOnly: boolean;
   /** chroot(2) instead of pivot_root(2): the host's tree stays in the namespace. */
   readonly chroot: boolean;
+  /** `bind`: where in the directory something else is mounted already, as absolute paths inside the root. */
+  readonly below?: readonly string[] | undefined;
   /** An existing directory that the container may mount over while it builds its root by paths. */
   readonly anchor: string;
 }

@@ -153,7 +153,7 @@ test("an uplink is the stage's, dies with it, holds none of our descriptors, and
 test("descriptors are closed before the command's working directory is entered", () => {
   for (const plan of Object.values(CASES)) {
     const payload = plan.child.filter((step) => step.lane === "payload").map((step) => step.call);
-    expect(payload.lastIndexOf("close_range")).toBeLessThan(payload.indexOf("chdir"));
+    expect(payload.lastIndexOf("close_range")).toBeLessThan(payload.indexOf("fchdir"));
   }
 });
 
