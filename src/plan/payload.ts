@@ -34,8 +34,8 @@ function cwdSteps({ process: { cwd }, root }: ContainerSpec): SyscallStep[] {
   if (cwd === undefined) return [];
   const how = openHow(O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, RESOLVE.RESOLVE_NO_MAGICLINKS);
   return [
-    step("payload", `find the working directory ${cwd}`, "openat2", [AT_FDCWD, cwd, how, 24], { store: true }),
-    step("payload", `change to ${cwd}`, "fchdir", [REG]),
+    step("payload", `change to ${cwd}`, "openat2", [AT_FDCWD, cwd, how, 24], { store: true }),
+    step("payload", "enter it", "fchdir", [REG]),
     ...(root ? [step("payload", "make sure that it is inside the root", "rooted", [])] : []),
   ];
 }
