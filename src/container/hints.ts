@@ -19,6 +19,12 @@ const RULES: readonly Rule[] = [
     text("joining needs CAP_SYS_ADMIN in the user namespace that owns the target: join that one as well with --join user=…"),
   ],
   ["setns", "EINVAL", text("the file is no namespace of that type, or it is the user namespace we are in")],
+  [
+    "openat2",
+    "ENOENT",
+    ({ lane }) => (lane === "container" ? "a symbolic link of the root leads to what is not in it" : undefined),
+  ],
+  ["fchdir", "ENOTDIR", text("the rootfs has something else than a directory there")],
   ["openat2", "EXDEV", text("a symbolic link of the root leads onto another mount; name the path it leads to")],
   ["openat2", "EAGAIN", text("a directory on the way was renamed, or something mounted, at the very moment: nothing was done")],
   ["rooted", "EXDEV", text("the directory was moved out of what is mounted in the container")],

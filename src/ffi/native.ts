@@ -29,6 +29,7 @@ const USED: SyscallName[] = [
   "ioctl",
   "recvmsg",
   "getcwd",
+  "openat2",
 ];
 
 interface Native {

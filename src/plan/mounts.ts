@@ -18,7 +18,7 @@ const mountHere = (
   why?: string,
 ): SyscallStep[] => [
   find,
-  step("container", `enter it`, "fchdir", [REG]),
+  step("container", find.label.replace("find", "enter"), "fchdir", [REG]),
   step("container", what, "mount", [args[0], ".", args[1], args[2], args[3]], why === undefined ? {} : { why }),
   back(),
 ];
@@ -30,7 +30,7 @@ function proc(spec: ContainerSpec): SyscallStep[] {
     const bind = step("container", "bind the host's /proc", "mount", ["/proc", ".", null, MS.MS_BIND | MS.MS_REC, null], {
       why: "proc shows a pid namespace; one that this user namespace does not own can only be bound",
     });
-    return [find, step("container", "enter it", "fchdir", [REG]), bind, back()];
+    return [find, step("container", find.label.replace("find", "enter"), "fchdir", [REG]), bind, back()];
   }
   return mountHere(find, "mount proc on /proc", ["proc", "proc", KERNEL_FS, null], "shows the pid namespace of its mounter");
 }
@@ -42,7 +42,7 @@ function sysfs(spec: ContainerSpec): SyscallStep[] {
     const bind = step("container", "bind the host's /sys", "mount", ["/sys", ".", null, MS.MS_BIND | MS.MS_REC, null], {
       why: "sysfs shows a network namespace; one that this user namespace does not own can only be bound",
     });
-    return [find, step("container", "enter it", "fchdir", [REG]), bind, back()];
+    return [find, step("container", find.label.replace("find", "enter"), "fchdir", [REG]), bind, back()];
   }
   return mountHere(find, "mount sysfs on /sys, read-only", ["sysfs", "sysfs", KERNEL_FS | MS.MS_RDONLY, null]);
 }
