@@ -61,9 +61,9 @@ export class HostilePlace implements Disposable {
     return root;
   }
 
-  /** `tar -c` of a root. */
+  /** `tar -c` of a root; its owner is root, so that what is unpacked of it without root is the caller's. */
   tar(root: string): string {
-    const { exitCode, stderr } = Bun.spawnSync(["tar", "-C", root, "-cf", `${root}.tar`, "."]);
+    const { exitCode, stderr } = Bun.spawnSync(["tar", "-C", root, "--owner=0", "--group=0", "-cf", `${root}.tar`, "."]);
     if (exitCode !== 0) throw new Error(stderr.toString());
     return `${root}.tar`;
   }
