@@ -157,6 +157,21 @@ test("descriptors are closed before the command's working directory is entered",
   }
 });
 
+test("once nsrun's own mounts are there, nothing is reached through a name in /dev, /proc or /sys of the root", () => {
+  const terminal = { termios: undefined, size: new Uint8Array(8), input: true, caller: undefined };
+  const stdio = ["terminal", "terminal", "terminal"] as const;
+  const withTerminal = [spec, rootless].map((make) => buildPlan(make({ process: { ...base.process, terminal, stdio } })));
+  for (const plan of [...Object.values(CASES), ...withTerminal]) {
+    const from = plan.child.findIndex((step) => step.label === "find /proc");
+    const walked = plan.child.slice(from < 0 ? plan.child.length : from).filter((step) => step.lane === "container");
+    for (const { call, args } of walked) {
+      // openat2 says itself what it follows; a symlink's text is no path that is walked
+      const paths = call === "openat2" ? [] : args.slice(call === "symlinkat" ? 1 : 0);
+      for (const arg of paths) if (typeof arg === "string") expect(arg).not.toMatch(/^(dev|proc|sys|etc)\//);
+    }
+  }
+});
+
 test("the command begins in a session of its own, so that TIOCSTI cannot reach the caller's terminal", () => {
   for (const plan of Object.values(CASES)) expect(plan.child.find((step) => step.lane === "payload")?.call).toBe("setsid");
 });
