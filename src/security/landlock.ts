@@ -133,5 +133,7 @@ export function landlockRuleset(
   const ports = [...rules.ports].flatMap(([right, list]) =>
     list === "any" || (NET[right]![0] & net) === 0 ? [] : list.map((port) => ({ port, access: NET[right]![0], text: right })),
   );
-  return { ruleset: { fs, net, scoped: maskOf(SCOPE, able(want.scoped)), paths, ports, alone }, left };
+  const scoped = maskOf(SCOPE, able(want.scoped));
+  if ((fs | net | scoped) === 0) return { ruleset: undefined, left }; // the kernel has no empty rulesets (ENOMSG)
+  return { ruleset: { fs, net, scoped, paths, ports, alone }, left };
 }

@@ -81,6 +81,11 @@ test("what the kernel cannot restrict is an error, unless that very right is opt
   );
 });
 
+test("where nothing is left that the kernel could restrict there is no ruleset", () => {
+  expect(landlockRuleset(["scope:signal", "optional:signal"], false, 5)).toEqual({ ruleset: undefined, left: ["signal"] });
+  expect(landlockRuleset(["connect:1", "optional:all"], false, 3)).toEqual({ ruleset: undefined, left: ["connect"] });
+});
+
 test("a rule that is none is a usage error with its own words", () => {
   const bad = [
     ["", "expected ro|rx"],
