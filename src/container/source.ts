@@ -75,7 +75,9 @@ export async function rootSource(options: ContainerOptions, avoid: readonly stri
     layer: options.rw ? "bind" : "overlay",
     readOnly: options.readOnly ?? false,
     chroot: options.chroot ?? false,
-    ...(options.rw && typeof from === "string" ? { below: await mountsBelow(from) } : {}),
+    ...(options.rw && typeof from === "string" && (avoid.length > 0 || options.net === "pasta")
+      ? { below: await mountsBelow(from) }
+      : {}),
     anchor: anchor(typeof from === "string" ? [from, ...avoid] : avoid),
   };
 }
