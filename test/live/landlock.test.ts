@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { container } from "../../src/index.ts";
 import { hold, nsrun, shell, temporary, WAIT } from "./helpers.ts";
-import { abi, free, noLandlock, OPTIONAL, REACH, type Row, results, ruled, rules } from "./reach.ts";
+import { free, type Row, results, witness } from "./reach.ts";
+
+const { abi, noLandlock, OPTIONAL, REACH, ruled, rules } = witness();
 
 /** A root in a directory, written in place: bin, etc/passwd, etc/group, ro/{f,d}, rw/{f,g,d}. */
 function smallTree() {

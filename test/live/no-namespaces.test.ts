@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { WEAKER } from "../../src/security/landlock.ts";
 import { hold, marked, marker, NSRUN, namespacesOf, nsrun, shell, temporary, WAIT } from "./helpers.ts";
-import { free, noLandlock, REACH, type Row, results, ruled, rules } from "./reach.ts";
+import { free, type Row, results, witness } from "./reach.ts";
+
+const { noLandlock, REACH, ruled, rules } = witness();
 
 const ALONE = `nsrun: ${WEAKER}\n`;
 /** Programs and libraries of this machine. */

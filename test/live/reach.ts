@@ -1,29 +1,8 @@
 /** What a command reaches, by a static C program that tries it: with Landlock rules and without them. */
-import { expect } from "bun:test";
+import { afterAll, expect } from "bun:test";
 import { chmodSync } from "node:fs";
 import { canRun, type Outcome, skipReason, temporary } from "./helpers.ts";
 
-const place = temporary();
-process.on("exit", () => place[Symbol.dispose]()); // for every file of tests that is run
-chmodSync(place.path, 0o755);
-export const REACH = place.file("reach");
-const built = Bun.which("gcc") !== null;
-if (built) {
-  const gcc = Bun.spawnSync(["gcc", "-static", "-O1", "-o", REACH, new URL("reach.c", import.meta.url).pathname]);
-  if (gcc.exitCode !== 0) throw new Error(gcc.stderr.toString());
-}
-
-/** The kernel's version by the witness's own question. */
-export const abi = built ? Number(Bun.spawnSync([REACH, "landlock:"]).stdout.toString().split("\n")[1]) : 0;
-export const noLandlock = skipReason("landlock", [
-  canRun,
-  [built, "no gcc for a static program"],
-  [abi >= 1 && abi < 30, "this kernel has no Landlock"],
-]);
-
-/** An old kernel leaves some of it free, and says so; what it must not restrict then is looked at as well. */
-export const OPTIONAL = abi >= 6 ? [] : ["--landlock", "optional:all"];
-export const rules = (...list: string[]) => [...list.flatMap((rule) => ["--landlock", rule]), ...OPTIONAL];
 export const results = ({ stdout, code }: Outcome) => {
   expect(code).toBe(0);
   return Object.fromEntries(
@@ -35,6 +14,32 @@ export const results = ({ stdout, code }: Outcome) => {
 };
 /** `[operation, with the rules, without them, the version that brought it]`, as what is expected of this kernel. */
 export type Row = readonly [op: string, ruled: string, free: string, abi?: number];
-export const ruled = (rows: readonly Row[]) =>
-  Object.fromEntries(rows.map(([op, with_, without, from = 1]) => [op, abi >= from ? with_ : without]));
 export const free = (rows: readonly Row[]) => Object.fromEntries(rows.map(([op, , without]) => [op, without]));
+
+/** The program, and what is expected of this kernel. Once in each file of tests, at its beginning. */
+export function witness() {
+  const place = temporary();
+  afterAll(() => place[Symbol.dispose]());
+  chmodSync(place.path, 0o755);
+  const REACH = place.file("reach");
+  const built = Bun.which("gcc") !== null;
+  if (built) {
+    const gcc = Bun.spawnSync(["gcc", "-static", "-O1", "-o", REACH, new URL("reach.c", import.meta.url).pathname]);
+    if (gcc.exitCode !== 0) throw new Error(gcc.stderr.toString());
+  }
+
+  /** The kernel's version by the witness's own question. */
+  const abi = built ? Number(Bun.spawnSync([REACH, "landlock:"]).stdout.toString().split("\n")[1]) : 0;
+  const noLandlock = skipReason("landlock", [
+    canRun,
+    [built, "no gcc for a static program"],
+    [abi >= 1 && abi < 30, "this kernel has no Landlock"],
+  ]);
+
+  /** An old kernel leaves some of it free, and says so; what it must not restrict then is looked at as well. */
+  const OPTIONAL = abi >= 6 ? [] : ["--landlock", "optional:all"];
+  const rules = (...list: string[]) => [...list.flatMap((rule) => ["--landlock", rule]), ...OPTIONAL];
+  const ruled = (rows: readonly Row[]) =>
+    Object.fromEntries(rows.map(([op, with_, without, from = 1]) => [op, abi >= from ? with_ : without]));
+  return { REACH, abi, noLandlock, OPTIONAL, rules, ruled };
+}

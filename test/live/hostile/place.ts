@@ -74,6 +74,9 @@ export class HostilePlace implements Disposable {
     return find.stdout.toString().split("\n").sort().join("\n") + readFileSync("/proc/self/mountinfo", "utf8");
   }
 
+  /** What no start may change. */
+  watched = (): string => this.state(this.host, this.dir.file("volume"), this.dir.file("resolv"));
+
   async start(cases: readonly Case[], env: Record<string, string> = {}): Promise<Result[]> {
     const list = this.dir.file("cases.json");
     writeFileSync(list, JSON.stringify(cases));
