@@ -173,7 +173,9 @@ test("once nsrun's own mounts are there, nothing is reached through a name in /d
     // openat2 says itself what it follows
     for (const { call, args } of walked) {
       for (const index of PATHS[call] ?? []) {
-        const path = args[index];
+        const [dir, path] = [args[index - 1], args[index]];
+        // below a descriptor that was found for this purpose, or our own tmpfs
+        if (call !== "mount" && typeof dir === "object" && dir !== null && JSON.stringify(dir) !== '{"slot":"root"}') continue;
         if (typeof path === "string") expect(path).not.toMatch(/^(dev|proc|sys|etc)(\/|$)/);
       }
     }
