@@ -60,7 +60,8 @@ for (const recipe of ["", "paths"]) {
       const results = await start([...REFUSED, ...NUMBERS].map((cwd) => one(root, cwd)));
       for (const { name, error, message } of results) {
         // a number that is not open is not there
-        expect([name, error]).toEqual([name, NUMBERS.includes(name) && error === "ENOENT" ? "ENOENT" : "ELOOP"]);
+        const known = ["ELOOP", NUMBERS.includes(name) ? "ENOENT" : "", ["/one", "/proc/1/cwd"].includes(name) ? "EACCES" : ""]; // pid 1 may be out of reach
+        expect({ name, error: known.includes(error ?? "none") }).toEqual({ name, error: true });
         expect(message).toContain(`change to ${name}: `);
       }
       const plain = await start(["/host", "/loop", "/file", "/none"].map((cwd) => one(root, cwd)));
@@ -88,7 +89,7 @@ test.skipIf(skip !== undefined)("a command that joins is held by the same rule",
   try {
     for (const cwd of ["/stdin", "/proc/self/fd/0", "/one"]) {
       const error = await box.exec(["/bin/look"], { cwd, stdin }).catch((error: Error) => error.message);
-      expect(error).toContain(`change to ${cwd}: ELOOP`);
+      expect(error).toMatch(cwd === "/one" ? /change to \/one: (ELOOP|EACCES)/ : `change to ${cwd}: ELOOP`);
     }
     const { stdout } = await box.exec(["/bin/look"], { cwd: "/in", stdin });
     expect(stdout).toStartWith("cwd /data\n");

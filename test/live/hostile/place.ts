@@ -3,13 +3,16 @@
 import { expect } from "bun:test";
 import { chmodSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { shell, type Temporary, temporary } from "../helpers.ts";
+import { isRoot, shell, type Temporary, temporary } from "../helpers.ts";
 import type { Case, Result } from "./driver.ts";
 
 /** What lies in a place where a mount point should be. */
 export const KINDS = ["host", "up", "other", "loop", "magic", "file", "fifo"] as const;
 export type Kind = (typeof KINDS)[number];
 export const PLACES = ["/dev", "/proc", "/sys", "/etc", "/etc/resolv.conf", "/run", "/tmp", "/var/log"] as const;
+
+/** The worst case: root inside is root outside, where that is not the default any more. */
+export const AS_HOST: object = isRoot ? { userns: "host" } : {};
 
 const compile = (source: string, to: string) => {
   const file = new URL(source, import.meta.url).pathname;
