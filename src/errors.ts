@@ -84,12 +84,16 @@ export class NetlinkError extends SyscallError {
   }
 }
 
+/** Names in a message may come from a hostile root: no control character of theirs reaches the caller's terminal. */
+const printable = (text: string): string =>
+  text.replaceAll("\n", " ").replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+
 /** The lines for a user: `nsrun: …`, then `hint: …` where there is one; a stack only with NSRUN_DEBUG=1. */
 export function errorLines(error: unknown, debug: boolean): string[] {
   const known = error instanceof NsrunError;
   const text = error instanceof Error ? error.message : String(error);
-  const lines = [`nsrun: ${known ? "" : "internal error: "}${text.replaceAll("\n", " ")}`];
-  if (known && error.hint) lines.push(`hint: ${error.hint}`);
+  const lines = [`nsrun: ${known ? "" : "internal error: "}${printable(text)}`];
+  if (known && error.hint) lines.push(`hint: ${printable(error.hint)}`);
   if (!known) lines.push("hint: this is a bug in nsrun; NSRUN_DEBUG=1 shows where");
   if (debug && error instanceof Error && error.stack) lines.push(error.stack);
   return lines;

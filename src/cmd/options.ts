@@ -27,6 +27,7 @@ const ns = "Namespaces";
 const mnt = "Mounts";
 const proc = "Process";
 const ids = "Identity";
+const security = "Security";
 
 export const RUN_OPTIONS: readonly Option[] = [
   {
@@ -122,6 +123,19 @@ export const RUN_OPTIONS: readonly Option[] = [
     value: "CONTAINER:HOST[:SIZE]",
     many: true,
     help: "the same for groups and /etc/subgid; default as root: the map of the users",
+  },
+  {
+    group: security,
+    name: "landlock",
+    value: "RULE",
+    many: true,
+    help: "the command reaches no more than ro|rx|rw|rwx|dev:PATH, connect|bind:PORT,…|none|any; scope:…, optional:…",
+  },
+  {
+    group: security,
+    name: "namespaces",
+    negative: true,
+    help: "the caller's namespaces and root, held by --landlock alone: weaker, for machines that forbid namespaces",
   },
   { group: proc, name: "ulimit", value: "NAME=SOFT[:HARD]", many: true, help: "resource limit, as prlimit(1) names it" },
   { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },

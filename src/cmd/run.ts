@@ -8,6 +8,7 @@ import { Signals, stopTimeout } from "./signals.ts";
 
 /** The article's full container: its shell is pid 1, its network a pair of addresses, which an ordinary user cannot have. */
 function bareDefaults(options: CommandOptions, say: (text: string) => void): Pick<CommandOptions, "net" | "init"> {
+  if (options.namespaces === false) return { init: false };
   const wanted = options.net !== undefined || [options.ip, options.hostIp].some((ip) => ip !== undefined);
   if (wanted || findCaller().admin) return { net: "veth", init: false };
   say("without root there is no veth pair: only the loopback (see --net)");

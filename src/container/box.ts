@@ -77,7 +77,8 @@ export async function launch(
       stdioSlots(slots, streams);
       terminal?.fill(slots);
       if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
-      const explain = (path: string, errno: number) => explainExec(explainRoot, path, errno, spec.mounts);
+      const explain = (path: string, errno: number) =>
+        explainExec(explainRoot, path, errno, spec.mounts, spec.process.landlock !== undefined);
       terminal?.enter();
       return new Supervised({ plan, slots, title: spec.name, explainExec: explain, cleanup: [done] }).start();
     });

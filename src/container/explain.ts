@@ -20,10 +20,13 @@ function openHow(flags: number): Uint8Array {
   return how;
 }
 
-const READ = O.O_RDONLY | O.O_CLOEXEC | O.O_NONBLOCK;
+const FIND = O.O_PATH | O.O_CLOEXEC;
 
-/** A file inside the root `root` (a descriptor): its descriptor or -errno. */
-const openIn = (root: number, path: string): number => sys("openat2", root, path.replace(/^\/+/, ""), openHow(READ), 24);
+/** What is at a path inside the root `root` (a descriptor): an O_PATH descriptor or -errno. */
+const openIn = (root: number, path: string): number => sys("openat2", root, path.replace(/^\/+/, ""), openHow(FIND), 24);
+
+/** Up to the first NUL, as the kernel reads it. */
+const text = (raw: Uint8Array): string => Buffer.from(raw).toString().split("\0")[0] ?? "";
 
 /** PT_INTERP of a 64-bit ELF (elf(5)): its dynamic loader. */
 function elfInterpreter(file: Uint8Array): string | undefined {
@@ -36,7 +39,7 @@ function elfInterpreter(file: Uint8Array): string | undefined {
     if (at + 56 > file.length || view.getUint32(at, true) !== 3) continue;
     const offset = Number(view.getBigUint64(at + 8, true));
     const length = Number(view.getBigUint64(at + 32, true));
-    return Buffer.from(file.subarray(offset, offset + length - 1)).toString();
+    return text(file.subarray(offset, offset + length));
   }
   return undefined;
 }
@@ -44,7 +47,7 @@ function elfInterpreter(file: Uint8Array): string | undefined {
 /** The program that a script or a dynamic executable asks for. */
 export function interpreter(file: Uint8Array): string | undefined {
   if (file[0] === 0x23 && file[1] === 0x21) {
-    const line = Buffer.from(file.subarray(2, 258)).toString().split("\n")[0] ?? "";
+    const line = text(file.subarray(2, 258)).split("\n")[0] ?? "";
     return line.trim().split(/[ \t]/)[0] || undefined;
   }
   return elfInterpreter(file);
@@ -57,15 +60,25 @@ interface Found {
   readonly hostPath: string;
 }
 
-/** Reads what `fd` stands for, which is closed; -errno when it is one. */
-function look(fd: number): Found | number {
-  if (fd < 0) return fd;
+/** The first bytes of the regular file that the O_PATH descriptor `found` stands for. */
+function headOf(found: number): Uint8Array {
+  const fd = sys("openat", AT_FDCWD, `/proc/self/fd/${found}`, O.O_RDONLY | O.O_CLOEXEC, 0);
+  if (fd < 0) return bytes(0);
   const buffer = bytes(4096);
   const length = sys("read", fd, buffer, buffer.length);
+  sys("close", fd);
+  return buffer.subarray(0, Math.max(0, length));
+}
+
+/** Looks at what `fd` (O_PATH) stands for, which is closed; -errno when it is one. */
+function look(fd: number): Found | number {
+  if (fd < 0) return fd;
   const { mode } = statFd(fd);
+  // opened only when it is known to be a file: to open a device is to use it
+  const head = (mode & S.S_IFMT) === S.S_IFREG ? headOf(fd) : bytes(0);
   const path = readLink(`/proc/self/fd/${fd}`);
   sys("close", fd);
-  return { head: buffer.subarray(0, Math.max(0, length)), mode, hostPath: String(path) };
+  return { head, mode, hostPath: String(path) };
 }
 
 /** The volume above the path, where there is one. */
@@ -76,7 +89,7 @@ const volumeOf = (path: string, mounts: readonly Mount[]): Mount | undefined =>
 function find(root: number, path: string, mounts: readonly Mount[]): Found | number {
   const volume = volumeOf(path, mounts);
   if (!volume) return look(openIn(root, path));
-  if (volume.file) return look(sys("openat", AT_FDCWD, volume.source, READ, 0));
+  if (volume.file) return look(sys("openat", AT_FDCWD, volume.source, FIND, 0));
   const fd = sys("openat", AT_FDCWD, volume.source, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0);
   const found = fd < 0 ? fd : look(openIn(fd, path.slice(volume.target.length + 1)));
   if (fd >= 0) sys("close", fd);
@@ -99,7 +112,13 @@ function noProgram(path: string, head: Uint8Array): string {
 }
 
 /** One line for the user, or undefined where the errno says it all. */
-export function explainExec(root: number, path: string, errno: number, mounts: readonly Mount[]): string | undefined {
+export function explainExec(
+  root: number,
+  path: string,
+  errno: number,
+  mounts: readonly Mount[],
+  landlock = false,
+): string | undefined {
   if (root < 0 || !path.startsWith("/")) return undefined;
   const found = find(root, path, mounts);
   if (errno === ELOOP) {
@@ -108,6 +127,8 @@ export function explainExec(root: number, path: string, errno: number, mounts: r
       : `${path} is a script whose interpreter is a script in turn, too often`;
   }
   if (typeof found === "number") return undefined;
+  if (errno === EACCES && landlock && (found.mode & 0o111) !== 0)
+    return `${path} is there but may not be executed: no --landlock rule lets it (rx:PATH, its interpreter's too), or a mount with noexec`;
   if (errno === EACCES) return notAllowed(path, found);
   if (errno === ENOEXEC) return noProgram(path, found.head);
   if (errno === ETXTBSY) return `somebody has ${path} open for writing: fuser -v ${found.hostPath}`;

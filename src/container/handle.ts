@@ -65,7 +65,7 @@ export class Container implements AsyncDisposable {
     stdioSlots(slots, streams);
     const process = await this.#processSpec(args, options, streams);
     const root = slots.get("root");
-    const explain = (path: string, errno: number) => explainExec(root, path, errno, []);
+    const explain = (path: string, errno: number) => explainExec(root, path, errno, [], process.landlock !== undefined);
     return new Supervised({ plan: buildJoin(this.spec, process), slots, title: this.spec.name, explainExec: explain }).start();
   }
 

@@ -43,12 +43,27 @@ function network(net: string | undefined): NamespaceUse | undefined {
   throw new UsageError(`--net ${net}: expected none, host, veth, pasta or ns:PATH`);
 }
 
+const NAMESPACE_OPTIONS = ["share", "unshare", "join", "net", "userns", "uidMap", "gidMap", "monotonic", "boottime"] as const;
+
+function refuseNamespaceOptions(options: ContainerOptions): void {
+  const given = NAMESPACE_OPTIONS.find((key) =>
+    Array.isArray(options[key]) ? options[key].length > 0 : options[key] !== undefined,
+  );
+  const dashed = given?.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  if (given) throw new UsageError(`--${dashed} and --no-namespaces exclude each other`);
+}
+
 /**
  * Joining or sharing what is asked for; everything else new, but for time, and for user where root has no ids to give (in a user
  * namespace) or enters a pid or mount namespace that is not ours to map.
  */
 export function namespaceUses(options: ContainerOptions, caller: Caller): Record<Namespace, NamespaceUse> {
   const uses = {} as Record<Namespace, NamespaceUse>;
+  if (options.namespaces === false) {
+    refuseNamespaceOptions(options);
+    for (const ns of NAMESPACES) uses[ns] = { mode: "share" };
+    return uses;
+  }
   const entered = joins(options).some(([ns]) => ns === "pid" || ns === "mnt");
   const ownUser = !caller.admin || (caller.privileged && !entered);
   for (const ns of NAMESPACES) uses[ns] = { mode: ns === "time" || (ns === "user" && !ownUser) ? "share" : "new" };

@@ -36,6 +36,10 @@ export interface ContainerOptions extends LimitOptions {
   gateway?: string | undefined;
   /** pasta: [ADDR:]HOST:CONTAINER[/tcp|/udp], a port of the host that leads to one of the container. */
   publish?: string[] | undefined;
+  /** Landlock rules (landlock(7)): ACCESS:PATH, connect:PORT, bind:PORT, scope:…, optional:…; see docs/design/0016-landlock.md. */
+  landlock?: string[] | undefined;
+  /** false: no namespaces at all and the caller's root; `landlock` is then what is left to hold the command. */
+  namespaces?: boolean | undefined;
   /** Namespaces to keep from the caller. */
   share?: string[] | undefined;
   /** Namespaces to make new in addition to the default ones: user, time. */

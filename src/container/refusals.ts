@@ -69,12 +69,13 @@ export function cloneHint(flags: number, code: string, proc = "/proc"): string |
 const unescaped = (path: string): string =>
   path.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)));
 
+/** Where each line of mountinfo says that something is mounted. */
+export const mountPoints = (mountinfo: string): string[] =>
+  mountinfo.split("\n").map((line) => unescaped(line.split(" ")[4] ?? ""));
+
 /** Mounts below /proc that hide something: binfmt_misc covers a directory that is empty for this purpose. */
 export function maskedPaths(mountinfo: string): string[] {
-  const places = mountinfo
-    .split("\n")
-    .map((line) => unescaped(line.split(" ")[4] ?? ""))
-    .filter((place) => place.startsWith("/proc/") && place !== "/proc/sys/fs/binfmt_misc");
+  const places = mountPoints(mountinfo).filter((place) => place.startsWith("/proc/") && place !== "/proc/sys/fs/binfmt_misc");
   return [...new Set(places)].sort();
 }
 

@@ -1,7 +1,7 @@
 /** Where the root comes from: a directory, an archive, the host, or busybox. */
 import { UsageError } from "../errors.ts";
 import { errnoName } from "../ffi/errno.ts";
-import { absolute } from "../ffi/file.ts";
+import { absolute, readLink, readText } from "../ffi/file.ts";
 import { AT_FDCWD, O, S } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { RootSpec } from "../plan/spec.ts";
@@ -64,6 +64,20 @@ async function lower(options: ContainerOptions, ids: FindIds): Promise<RootSpec[
   return (await cachedTar(path, await ids(), say, askedLimits(options))).dir;
 }
 
+/** Where something is mounted below `directory`, as paths from there. */
+async function mountsBelow(directory: string): Promise<string[]> {
+  const { mountPoints } = await import("./refusals.ts");
+  const fd = sys("openat", AT_FDCWD, directory, O.O_PATH | O.O_CLOEXEC, 0);
+  const path = readLink(`/proc/self/fd/${fd}`);
+  if (fd >= 0) sys("close", fd);
+  const info = readText("/proc/self/mountinfo");
+  if (typeof path === "number" || typeof info === "number") return [];
+  const above = path === "/" ? "" : path;
+  return mountPoints(info)
+    .filter((place) => place.startsWith(`${above}/`))
+    .map((place) => place.slice(above.length));
+}
+
 /** The root as asked for. `avoid`: host paths that the container must still find while it builds. `ids`: an archive's owners. */
 export async function rootSource(options: ContainerOptions, avoid: readonly string[], ids: FindIds): Promise<RootSpec> {
   if (options.rw && options.rootfs === undefined) throw new UsageError("--rw needs --rootfs DIR");
@@ -75,6 +89,9 @@ export async function rootSource(options: ContainerOptions, avoid: readonly stri
     layer: options.rw ? "bind" : "overlay",
     readOnly: options.readOnly ?? false,
     chroot: options.chroot ?? false,
+    ...(options.rw && typeof from === "string" && (avoid.length > 0 || options.net === "pasta")
+      ? { below: await mountsBelow(from) }
+      : {}),
     anchor: anchor(typeof from === "string" ? [from, ...avoid] : avoid),
   };
 }

@@ -122,6 +122,21 @@ function refuseRootOptions(options: ContainerOptions): void {
   if (given) throw new UsageError(`--${dashed} needs a mount namespace of the container's own`);
 }
 
+/** The command's Landlock domain. What the kernel leaves free, and that there is no more than it, is said aloud. */
+async function landlock(options: ContainerOptions): Promise<{ landlock?: ProcessSpec["landlock"] }> {
+  const alone = options.namespaces === false;
+  if (!options.landlock?.length) {
+    if (!alone) return {};
+    const hint = "such as --landlock rx:/usr --landlock ro:/etc --landlock rw:$PWD";
+    throw new UsageError("--no-namespaces needs --landlock rules: nothing else would hold the command", { hint });
+  }
+  const { landlockRuleset, WEAKER } = await import("../security/landlock.ts");
+  const { ruleset, left } = landlockRuleset(options.landlock, alone);
+  if (alone) options.say?.(WEAKER);
+  if (left.length > 0) options.say?.(`this kernel's Landlock does not restrict ${left.join(", ")}`);
+  return { landlock: ruleset };
+}
+
 /** What reaches a system call as a C string must not be cut short there. */
 function refuseNul(values: readonly unknown[], what: string): void {
   if (values.some((value) => typeof value === "string" && value.includes("\0")))
@@ -180,6 +195,7 @@ async function completed(
   const rlimits = limits(options);
   const timeOffsets = { monotonic: seconds(options.monotonic, "--monotonic"), boottime: seconds(options.boottime, "--boottime") };
   const spread = propagation(options.propagation ?? "private", "--propagation");
+  const domain = await landlock(options);
   environment(options, "/"); // a mistake there is told before anything is unpacked
   const root = ownRoot
     ? await rootSource(
@@ -216,6 +232,7 @@ async function completed(
       init: options.init ?? true,
       stdio,
       terminal,
+      ...domain,
     },
     privileged,
   };

@@ -121,6 +121,7 @@ const TABLE = {
   sched_yield: [24, 124],
   getrandom: [318, 278],
   landlock_create_ruleset: [444, 444],
+  landlock_add_rule: [445, 445],
   landlock_restrict_self: [446, 446],
 } as const satisfies Record<string, readonly [number, number]>;
 

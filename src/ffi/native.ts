@@ -28,6 +28,8 @@ const USED: SyscallName[] = [
   "write",
   "ioctl",
   "recvmsg",
+  "getcwd",
+  "openat2",
 ];
 
 interface Native {

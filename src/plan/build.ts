@@ -2,6 +2,7 @@
 import { CLONE, names, O } from "../ffi/flags.ts";
 import { becomeSteps, idMapSteps, raiseSteps, timeSteps } from "./identity.ts";
 import { idmapSteps } from "./idmap.ts";
+import { landlockPrepare } from "./landlock.ts";
 import { placeholder, step } from "./list.ts";
 import { mountSteps } from "./mounts.ts";
 import { loopbackUp, networkSteps, removeLinkSteps } from "./network.ts";
@@ -72,6 +73,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
       ...root.prepare,
       ...mounts.prepare,
       ...terminalPrepare(spec),
+      ...landlockPrepare(spec),
     ],
     steps: [
       ...dieWithStage(),

@@ -1,9 +1,9 @@
 /** /dev: a tmpfs of its own with the few nodes that programs expect, whatever the rootfs has there. */
-import { AT_FDCWD, MOUNT_ATTR, MS, S } from "../ffi/flags.ts";
-import { attach, resolve, step } from "./list.ts";
+import { AT_FDCWD, FSCONFIG, MOUNT_ATTR, MS, O, S } from "../ffi/flags.ts";
+import { attach, placeholder, resolve, step } from "./list.ts";
 import { detachedFs } from "./root.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { type SyscallStep, slot } from "./step.ts";
+import { REG, type SyscallStep, slot } from "./step.ts";
 
 /** Character devices by major and minor number: Linux Documentation/admin-guide/devices.txt. */
 export const NODES = [
@@ -25,6 +25,7 @@ export const LINKS = [
 
 const DIRECTORIES = ["pts", "shm", "mqueue"] as const;
 const DEV_MODE = [["mode", "0755"] as const, ["size", "64k"] as const];
+const DEV_FLAGS = MOUNT_ATTR.MOUNT_ATTR_NOSUID | MOUNT_ATTR.MOUNT_ATTR_NOEXEC;
 
 /** makedev(3) for small numbers. */
 const device = (major: number, minor: number): number => (major << 8) | minor;
@@ -32,7 +33,7 @@ const device = (major: number, minor: number): number => (major << 8) | minor;
 /** Privileged: the parent makes real nodes on a detached tmpfs. */
 function prepared(): SyscallStep[] {
   return [
-    ...detachedFs("tmpfs", DEV_MODE, MOUNT_ATTR.MOUNT_ATTR_NOSUID | MOUNT_ATTR.MOUNT_ATTR_NOEXEC, "dev"),
+    ...detachedFs("tmpfs", DEV_MODE, DEV_FLAGS, "dev"),
     ...NODES.map(([name, major, minor]) =>
       step("parent", `make /dev/${name}`, "mknodat", [slot("dev"), name, S.S_IFCHR | 0o666, device(major, minor)]),
     ),
@@ -41,27 +42,34 @@ function prepared(): SyscallStep[] {
   ];
 }
 
-/** Unprivileged: mknod is refused in a user namespace, so the host's nodes are bound on empty files. */
-function bound(): SyscallStep[] {
+/** Unprivileged: the container makes the tmpfs, attached nowhere, so that its descriptor is there before it has a path. */
+function made(): SyscallStep[] {
+  const { FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE } = FSCONFIG;
+  const setting = ([key, value]: readonly [string, string]) =>
+    step("container", `tmpfs: ${key}=${value}`, "fsconfig", [REG, FSCONFIG_SET_STRING, key, value, 0]);
   return [
-    resolve("dev", "find /dev", true),
-    step("container", "enter /dev", "fchdir", [{ reg: true }]),
-    step("container", "mount a tmpfs on /dev", "mount", [
-      "tmpfs",
-      ".",
-      "tmpfs",
-      MS.MS_NOSUID | MS.MS_NOEXEC,
-      "mode=0755,size=64k",
-    ]),
-    step("container", "return to the new root", "fchdir", [slot("root")]),
-    ...NODES.flatMap(([name]) => [
-      step("container", `a place for /dev/${name}`, "mknodat", [AT_FDCWD, `dev/${name}`, S.S_IFREG | 0o666, 0]),
-      step("container", `bind the host's /dev/${name}`, "mount", [`/dev/${name}`, `dev/${name}`, null, MS.MS_BIND, null]),
-    ]),
-    ...LINKS.map(([name, target]) => step("container", `link /dev/${name}`, "symlinkat", [target, AT_FDCWD, `dev/${name}`])),
-    ...DIRECTORIES.map((name) => step("container", `mkdir /dev/${name}`, "mkdirat", [AT_FDCWD, `dev/${name}`, 0o755])),
+    step("container", "open a tmpfs for dev", "fsopen", ["tmpfs", 1], { store: true }),
+    ...[["source", "tmpfs"] as const, ...DEV_MODE].map(setting),
+    step("container", "create the tmpfs", "fsconfig", [REG, FSCONFIG_CMD_CREATE, null, null, 0]),
+    step("container", "mount the tmpfs, attached nowhere", "fsmount", [REG, 1, DEV_FLAGS], { store: true }),
+    step("container", "keep it by number", "dup3", [REG, slot("dev"), O.O_CLOEXEC]),
   ];
 }
+
+/** Unprivileged: mknod is refused in a user namespace, so the host's nodes are bound on empty files. Standing in /dev. */
+function bound(): SyscallStep[] {
+  return [
+    ...NODES.flatMap(([name]) => [
+      step("container", `a place for /dev/${name}`, "mknodat", [AT_FDCWD, name, S.S_IFREG | 0o666, 0]),
+      step("container", `bind the host's /dev/${name}`, "mount", [`/dev/${name}`, name, null, MS.MS_BIND, null]),
+    ]),
+    ...LINKS.map(([name, target]) => step("container", `link /dev/${name}`, "symlinkat", [target, AT_FDCWD, name])),
+    ...DIRECTORIES.map((name) => step("container", `mkdir /dev/${name}`, "mkdirat", [AT_FDCWD, name, 0o755])),
+  ];
+}
+
+/** From here to the next fchdir every path is one of our own tmpfs: whoever can write into the rootfs cannot lead it elsewhere. */
+export const enterDev = (): SyscallStep => step("container", "enter /dev by its descriptor", "fchdir", [slot("dev")]);
 
 /** The terminals' group (5 on every distribution) exists where it is mapped. */
 function ttyGroup(spec: ContainerSpec): string {
@@ -72,19 +80,22 @@ function ttyGroup(spec: ContainerSpec): string {
 
 export function devSteps(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
   const { MS_NOSUID, MS_NOEXEC, MS_NODEV } = MS;
-  const place = spec.privileged ? [resolve("dev", "find /dev", true), attach("dev", "mount /dev")] : bound();
   const pts = `newinstance,ptmxmode=0666,mode=0620${ttyGroup(spec)}`;
   const ownIpc = spec.namespaces.ipc.mode === "new";
   return {
-    prepare: spec.privileged ? prepared() : [],
+    prepare: spec.privileged ? prepared() : [placeholder("dev")],
     container: [
-      ...place,
-      step("container", "mount devpts on /dev/pts", "mount", ["devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, pts], {
+      ...(spec.privileged ? [] : made()),
+      resolve("dev", "find /dev", true),
+      attach("dev", "mount /dev"),
+      enterDev(),
+      ...(spec.privileged ? [] : bound()),
+      step("container", "mount devpts on /dev/pts", "mount", ["devpts", "pts", "devpts", MS_NOSUID | MS_NOEXEC, pts], {
         why: "an instance of its own: the host's terminals are not in it",
       }),
       step("container", "mount a tmpfs on /dev/shm", "mount", [
         "shm",
-        "dev/shm",
+        "shm",
         "tmpfs",
         MS_NOSUID | MS_NODEV | MS_NOEXEC,
         "mode=1777,size=65536k",
@@ -93,13 +104,14 @@ export function devSteps(spec: ContainerSpec): { prepare: SyscallStep[]; contain
         ? [
             step("container", "mount mqueue on /dev/mqueue", "mount", [
               "mqueue",
-              "dev/mqueue",
+              "mqueue",
               "mqueue",
               MS_NOSUID | MS_NODEV | MS_NOEXEC,
               null,
             ]),
           ]
         : []),
+      step("container", "return to the new root", "fchdir", [slot("root")]),
     ],
   };
 }

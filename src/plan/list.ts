@@ -2,6 +2,7 @@
 
 import type { SyscallName } from "../ffi/abi.ts";
 import { AT_FDCWD, MOVE_MOUNT, names, O, RESOLVE, S } from "../ffi/flags.ts";
+import type { ContainerSpec } from "./spec.ts";
 import type { Arg, Lane, Loop, SyscallStep, Words } from "./step.ts";
 import { REG, slot } from "./step.ts";
 
@@ -44,15 +45,15 @@ const IN_ROOT = RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS;
 /** For nsrun's own mount points: a link in that place is an attack or a mistake. */
 const NO_LINKS = RESOLVE.RESOLVE_BENEATH | RESOLVE.RESOLVE_NO_SYMLINKS;
 
-/** openat2(root, path) with an O_PATH descriptor in the register. */
-export function resolve(path: string, label: string, strict = false): SyscallStep {
+/** openat2(root, path) with an O_PATH descriptor in the register. `more`: further RESOLVE_* flags. */
+export function resolve(path: string, label: string, strict = false, more = 0): SyscallStep {
   const relative = path.startsWith("/") ? path.slice(1) : path; // no regular expression: the first one costs a start 50 µs
   const flags = O.O_PATH | O.O_CLOEXEC | (strict ? O.O_DIRECTORY : 0);
   return step(
     "container",
     label,
     "openat2",
-    [slot("root"), relative === "" ? "." : relative, openHow(flags, strict ? NO_LINKS : IN_ROOT), 24],
+    [slot("root"), relative === "" ? "." : relative, openHow(flags, (strict ? NO_LINKS : IN_ROOT) | more), 24],
     {
       store: true,
       why: strict ? "a link in this place would lead the mount elsewhere" : "links of the root are followed inside it only",
@@ -60,8 +61,18 @@ export function resolve(path: string, label: string, strict = false): SyscallSte
   );
 }
 
+/** Below the path of a mount that is there by name: nsrun's, an earlier one of the user's, one of the given directory. */
+function onMount(spec: ContainerSpec, target: string, index: number): boolean {
+  const known = ["/proc", "/sys", "/dev", ...(spec.root?.below ?? []), ...spec.mounts.slice(0, index).map((m) => m.target)];
+  return known.some((place) => target === place || target.startsWith(`${place}/`));
+}
+
+/** A link of the rootfs must not lead a volume onto /proc, /sys, /dev or another volume (CVE-2019-19921, CVE-2023-27561). */
+export const crossing = (spec: ContainerSpec, target: string, index = 0): number =>
+  onMount(spec, target, index) ? 0 : RESOLVE.RESOLVE_NO_XDEV;
+
 /** mkdir -p inside the root, one component at a time; the last one is a file for a file. */
-export function makeTarget(target: string, file: boolean): SyscallStep[] {
+export function makeTarget(target: string, file: boolean, more = 0): SyscallStep[] {
   const parts = target.split("/").filter((part) => part !== "" && part !== ".");
   return parts.flatMap((name, i) => {
     const parent = `/${parts.slice(0, i).join("/")}`;
@@ -70,7 +81,7 @@ export function makeTarget(target: string, file: boolean): SyscallStep[] {
       last && file
         ? step("container", `a file ${target} to mount on`, "mknodat", [REG, name, S.S_IFREG | 0o644, 0], { tolerate: EEXIST })
         : step("container", `mkdir ${parent === "/" ? "" : parent}/${name}`, "mkdirat", [REG, name, 0o755], { tolerate: EEXIST });
-    return [resolve(parent, `find ${parent}`), make];
+    return [resolve(parent, `find ${parent}`, false, more), make];
   });
 }
 

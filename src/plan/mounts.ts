@@ -1,7 +1,7 @@
 /** What is mounted inside the root: proc, sysfs, /dev, then the user's mounts in the order given. */
 import { AT, AT_FDCWD, MOUNT_ATTR, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
-import { attach, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
+import { attach, crossing, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
 import { boundResolvConf } from "./resolv.ts";
 import { propagationFlags } from "./root.ts";
 import type { ContainerSpec, Mount } from "./spec.ts";
@@ -18,7 +18,7 @@ const mountHere = (
   why?: string,
 ): SyscallStep[] => [
   find,
-  step("container", `enter it`, "fchdir", [REG]),
+  step("container", find.label.replace("find", "enter"), "fchdir", [REG]),
   step("container", what, "mount", [args[0], ".", args[1], args[2], args[3]], why === undefined ? {} : { why }),
   back(),
 ];
@@ -30,7 +30,7 @@ function proc(spec: ContainerSpec): SyscallStep[] {
     const bind = step("container", "bind the host's /proc", "mount", ["/proc", ".", null, MS.MS_BIND | MS.MS_REC, null], {
       why: "proc shows a pid namespace; one that this user namespace does not own can only be bound",
     });
-    return [find, step("container", "enter it", "fchdir", [REG]), bind, back()];
+    return [find, step("container", find.label.replace("find", "enter"), "fchdir", [REG]), bind, back()];
   }
   return mountHere(find, "mount proc on /proc", ["proc", "proc", KERNEL_FS, null], "shows the pid namespace of its mounter");
 }
@@ -46,10 +46,11 @@ function sysfs(spec: ContainerSpec): SyscallStep[] {
     const attributes = mountAttr(readOnly, 0, `{attr_set=${names(MOUNT_ATTR, readOnly)}}`);
     return [
       find,
-      step("container", "enter it", "fchdir", [REG]),
+      step("container", find.label.replace("find", "enter"), "fchdir", [REG]),
       bind,
       back(),
-      step("container", "make it read-only", "mount_setattr", [AT_FDCWD, "sys", AT.AT_RECURSIVE, attributes, 32]),
+      resolve("sys", "find what is mounted there", true),
+      step("container", "make it read-only", "mount_setattr", [REG, "", AT.AT_EMPTY_PATH | AT.AT_RECURSIVE, attributes, 32]),
     ];
   }
   return mountHere(find, "mount sysfs on /sys, read-only", ["sysfs", "sysfs", KERNEL_FS | MS.MS_RDONLY, null]);
@@ -84,14 +85,15 @@ function volumeSource(mount: Mount, index: number, privileged: boolean): { prepa
 }
 
 function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare: SyscallStep[]; container: SyscallStep[] } {
-  const find = resolve(mount.target, `find ${mount.target}`);
+  const more = crossing(spec, mount.target, index);
+  const find = resolve(mount.target, `find ${mount.target}`, false, more);
   if (mount.type === "bind") {
     const source = volumeSource(mount, index, spec.privileged);
     return {
       prepare: source.prepare,
       container: [
         ...source.container,
-        ...makeTarget(mount.target, mount.file),
+        ...makeTarget(mount.target, mount.file, more),
         find,
         attach(`volume${index}`, `mount ${mount.source} on ${mount.target}`),
       ],
@@ -100,7 +102,7 @@ function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare:
   const args: [string, string, number, string | null] = [mount.source, mount.type, mount.flags, mount.data || null];
   return {
     prepare: [],
-    container: [...makeTarget(mount.target, false), ...mountHere(find, `mount ${mount.type} on ${mount.target}`, args)],
+    container: [...makeTarget(mount.target, false, more), ...mountHere(find, `mount ${mount.type} on ${mount.target}`, args)],
   };
 }
 

@@ -1,7 +1,8 @@
 /** The command, and the pid 1 that may stand over it. */
-import { PR } from "../ffi/flags.ts";
+import { AT_FDCWD, O, PR, RESOLVE } from "../ffi/flags.ts";
 import { becomeSteps, limitSteps } from "./identity.ts";
-import { step } from "./list.ts";
+import { landlockSteps } from "./landlock.ts";
+import { openHow, step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, strings } from "./step.ts";
 import { controllingTerminal } from "./terminal.ts";
@@ -23,6 +24,20 @@ function execSteps(args: readonly string[], env: readonly string[]): SyscallStep
   return places.map((path, i) =>
     step("payload", `execute ${path}`, "execve", [path, argv, envp], i < places.length - 1 ? { soft: true } : {}),
   );
+}
+
+/**
+ * The working directory: through the root's links, but never through a descriptor in /proc (CVE-2024-21626); and where a
+ * directory was moved out of its mount meanwhile, getcwd(2) says that it cannot be reached from the root.
+ */
+function cwdSteps({ process: { cwd }, root }: ContainerSpec): SyscallStep[] {
+  if (cwd === undefined) return [];
+  const how = openHow(O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, RESOLVE.RESOLVE_NO_MAGICLINKS);
+  return [
+    step("payload", `change to ${cwd}`, "openat2", [AT_FDCWD, cwd, how, 24], { store: true }),
+    step("payload", "enter it", "fchdir", [REG]),
+    ...(root ? [step("payload", "make sure that it is inside the root", "rooted", [])] : []),
+  ];
 }
 
 const emptyMask = { bytes: new Uint8Array(8), text: "[]" };
@@ -50,8 +65,9 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     }),
     step("payload", "close all descriptors above the socket", "close_range", [slot("sock+1"), -1, 0]),
     step("payload", "close the socket at exec", "fcntl", [slot("sock"), 2 /* F_SETFD */, 1 /* FD_CLOEXEC */]),
-    ...(process.cwd === undefined ? [] : [step("payload", `change to ${process.cwd}`, "chdir", [process.cwd])]),
+    ...cwdSteps(spec),
     step("payload", "umask 022", "umask", [0o22]),
+    ...landlockSteps(process),
     step("payload", "unblock all signals", "rt_sigprocmask", [2 /* SIG_SETMASK */, emptyMask, 0, 8]),
     ...execSteps(process.args, process.env),
   ];

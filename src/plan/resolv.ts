@@ -1,11 +1,11 @@
 /** /etc/resolv.conf of a container with an uplink: in the throw-away layer, or bound over the file of a root that stays. */
 import { AT_FDCWD, O, OPEN_TREE } from "../ffi/flags.ts";
-import { attach, makeTarget, placeholder, resolve, step } from "./list.ts";
+import { attach, crossing, makeTarget, placeholder, resolve, step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
 
 const TARGET = "/etc/resolv.conf";
-const SCRATCH = "dev/resolv.conf";
+const SCRATCH = "resolv.conf";
 
 /** A new file `path` below `dir` with `text`. O_EXCL: never through a link that lies there. */
 function write(lane: "parent" | "container", dir: Arg, path: string, text: string): SyscallStep[] {
@@ -29,19 +29,21 @@ export function layerResolvConf({ net }: ContainerSpec, lane: "parent" | "contai
 }
 
 /** The given directory keeps its own: ours is a file of the container's /dev, without a name there once it is mounted. */
-export function boundResolvConf({ net, root }: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
+export function boundResolvConf(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
+  const { net, root } = spec;
   if (net.mode !== "pasta" || root?.layer !== "bind") return { prepare: [], container: [] };
   const flags = OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC;
+  const more = crossing(spec, TARGET);
   return {
     prepare: [placeholder("resolv")],
     container: [
-      ...write("container", AT_FDCWD, SCRATCH, net.resolvConf),
-      step("container", "clone it as a mount", "open_tree", [AT_FDCWD, SCRATCH, flags], { store: true }),
+      ...write("container", slot("dev"), SCRATCH, net.resolvConf),
+      step("container", "clone it as a mount", "open_tree", [slot("dev"), SCRATCH, flags], { store: true }),
       step("container", "keep it by number", "dup3", [REG, slot("resolv"), O.O_CLOEXEC]),
-      ...makeTarget(TARGET, true),
-      resolve(TARGET, `find ${TARGET}`),
+      ...makeTarget(TARGET, true, more),
+      resolve(TARGET, `find ${TARGET}`, false, more),
       attach("resolv", `mount it on ${TARGET}`),
-      step("container", "its name in /dev is not needed", "unlinkat", [AT_FDCWD, SCRATCH, 0]),
+      step("container", "its name in /dev is not needed", "unlinkat", [slot("dev"), SCRATCH, 0]),
     ],
   };
 }

@@ -70,6 +70,8 @@ export interface RootSpec {
   readonly readOnly: boolean;
   /** chroot(2) instead of pivot_root(2): the host's tree stays in the namespace. */
   readonly chroot: boolean;
+  /** `bind`: where in the directory something else is mounted already, as absolute paths inside the root. */
+  readonly below?: readonly string[] | undefined;
   /** An existing directory that the container may mount over while it builds its root by paths. */
   readonly anchor: string;
 }
@@ -101,6 +103,20 @@ export interface ProcessSpec {
   readonly stdio: readonly StdioUse[];
   /** A pseudo-terminal of the container's own; the stage carries its bytes from and to the caller. */
   readonly terminal: TerminalSpec | undefined;
+  /** What the command may still reach: landlock(7). */
+  readonly landlock?: LandlockSpec | undefined;
+}
+
+/** Masks and structures of linux/landlock.h, made from `--landlock` rules by src/security/landlock.ts. */
+export interface LandlockSpec {
+  readonly fs: number;
+  readonly net: number;
+  readonly scoped: number;
+  /** `onFile`: the part of `access` that a file may have; the kernel refuses the rest there. */
+  readonly paths: readonly { readonly path: string; readonly access: number; readonly onFile: number; readonly text: string }[];
+  readonly ports: readonly { readonly port: number; readonly access: number; readonly text: string }[];
+  /** There are no namespaces: capabilities go as well. */
+  readonly alone: boolean;
 }
 
 export type StdioUse = "inherit" | "terminal" | number;

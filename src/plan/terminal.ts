@@ -3,6 +3,7 @@
  * inside finds a name and the caller's terminal is not in there at all; the master goes to the stage over a socket.
  */
 import { AT_FDCWD, MS, O, S } from "../ffi/flags.ts";
+import { enterDev } from "./dev.ts";
 import { placeholder, step } from "./list.ts";
 import type { ContainerSpec, TerminalSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, type Words } from "./step.ts";
@@ -30,19 +31,21 @@ export const terminalPrepare = (spec: ContainerSpec): SyscallStep[] =>
 /** /dev/console is the terminal: a bind, since the node itself would be the host's console. */
 function console(): SyscallStep[] {
   return [
-    step("container", "a place for /dev/console", "mknodat", [AT_FDCWD, "dev/console", S.S_IFREG | 0o620, 0], { tolerate: 17 }),
-    step("container", "bind the terminal on it", "mount", ["dev/pts/0", "dev/console", null, MS.MS_BIND, null]),
+    enterDev(),
+    step("container", "a place for /dev/console", "mknodat", [AT_FDCWD, "console", S.S_IFREG | 0o620, 0]),
+    step("container", "bind the terminal on it", "mount", ["pts/0", "console", null, MS.MS_BIND, null]),
+    step("container", "return to the new root", "fchdir", [slot("root")]),
   ];
 }
 
-/** Standing in the new root, devpts mounted. */
+/** Devpts is mounted; /dev is held by its descriptor, whatever lies at that path by now. */
 export function terminalSteps(spec: ContainerSpec): SyscallStep[] {
   const { terminal } = spec.process;
   if (!terminal) return [];
-  const path = spec.root ? "dev/pts/ptmx" : "/dev/ptmx";
+  const [dir, path] = spec.root ? [slot("dev"), "pts/ptmx"] : [AT_FDCWD, "/dev/ptmx"];
   const { termios, size } = terminal;
   return [
-    step("container", "open a new terminal's master", "openat", [AT_FDCWD, path, OPEN | O.O_NONBLOCK, 0], { store: true }),
+    step("container", "open a new terminal's master", "openat", [dir, path, OPEN | O.O_NONBLOCK, 0], { store: true }),
     step("container", "keep it by number", "dup3", [REG, slot("tty.master"), O.O_CLOEXEC]),
     step("container", "unlock its slave", "ioctl", [slot("tty.master"), TIOCSPTLCK, zero]),
     step("container", "open its slave", "ioctl", [slot("tty.master"), TIOCGPTPEER, OPEN], {

@@ -86,6 +86,21 @@ const CASES: Record<string, Plan> = {
       timeOffsets: { monotonic: 60, boottime: -5 },
     }),
   ),
+  landlock: buildPlan(
+    spec({
+      process: {
+        ...base.process,
+        landlock: {
+          fs: 0xffff,
+          net: 3,
+          scoped: 3,
+          paths: [{ path: "/bin", access: 13, onFile: 5, text: "execute|read-file|read-dir" }],
+          ports: [{ port: 443, access: 2, text: "connect" }],
+          alone: true,
+        },
+      },
+    }),
+  ),
   join: buildPlan(
     spec({
       namespaces: {
@@ -138,12 +153,44 @@ test("an uplink is the stage's, dies with it, holds none of our descriptors, and
 test("descriptors are closed before the command's working directory is entered", () => {
   for (const plan of Object.values(CASES)) {
     const payload = plan.child.filter((step) => step.lane === "payload").map((step) => step.call);
-    expect(payload.lastIndexOf("close_range")).toBeLessThan(payload.indexOf("chdir"));
+    expect(payload.lastIndexOf("close_range")).toBeLessThan(payload.indexOf("fchdir"));
+  }
+});
+
+/** Which arguments of a call are paths that are walked. */
+const PATHS: Readonly<Record<string, readonly number[]>> = {
+  ...{ mount: [1], umount2: [0], mount_setattr: [1], open_tree: [1], move_mount: [1, 3], chdir: [0], openat: [1], unlinkat: [1] },
+  ...{ mknodat: [1], mkdirat: [1], symlinkat: [2], fchownat: [1], fchmodat: [1], setxattr: [0], statfs: [0] },
+};
+
+test("once nsrun's own mounts are there, nothing is reached through a name in /dev, /proc or /sys of the root", () => {
+  const terminal = { termios: undefined, size: new Uint8Array(8), input: true, caller: undefined };
+  const stdio = ["terminal", "terminal", "terminal"] as const;
+  const withTerminal = [spec, rootless].map((make) => buildPlan(make({ process: { ...base.process, terminal, stdio } })));
+  for (const plan of [...Object.values(CASES), ...withTerminal]) {
+    const from = plan.child.findIndex((step) => step.label === "find /proc");
+    const walked = plan.child.slice(from < 0 ? plan.child.length : from).filter((step) => step.lane === "container");
+    // openat2 says itself what it follows
+    for (const { call, args } of walked) {
+      for (const index of PATHS[call] ?? []) {
+        const [dir, path] = [args[index - 1], args[index]];
+        // below a descriptor that was found for this purpose, or our own tmpfs
+        if (call !== "mount" && typeof dir === "object" && dir !== null && JSON.stringify(dir) !== '{"slot":"root"}') continue;
+        if (typeof path === "string") expect(path).not.toMatch(/^(dev|proc|sys|etc)(\/|$)/);
+      }
+    }
   }
 });
 
 test("the command begins in a session of its own, so that TIOCSTI cannot reach the caller's terminal", () => {
   for (const plan of Object.values(CASES)) expect(plan.child.find((step) => step.lane === "payload")?.call).toBe("setsid");
+});
+
+test("Landlock comes last: after no_new_privs, after every step that needs a path, right before the command", () => {
+  const calls = CASES.landlock!.child.filter((step) => step.lane === "payload").map((step) => step.call);
+  const at = calls.indexOf("landlock_restrict_self");
+  expect(calls.indexOf("prctl", calls.indexOf("capset"))).toBeLessThan(calls.indexOf("landlock_create_ruleset"));
+  expect(new Set(calls.slice(at + 1))).toEqual(new Set(["rt_sigprocmask", "execve"]));
 });
 
 test("a plan is data: it survives JSON", () => {

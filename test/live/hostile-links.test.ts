@@ -1,0 +1,114 @@
+/** Volumes and nsrun's own files whose target is a link of a hostile root: CVE-2019-19921, CVE-2023-27561. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { accessSync, constants, mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { asRoot, canRun, NSRUN, shell, skipReason } from "./helpers.ts";
+import type { Case } from "./hostile/driver.ts";
+import { expected, proper, rootOptions, seen } from "./hostile/expect.ts";
+import { HostilePlace, KINDS } from "./hostile/place.ts";
+
+const skip = skipReason("links of hostile roots", [canRun, [Bun.which("gcc") !== null, "no gcc for a static program"]]);
+const place = skip === undefined ? new HostilePlace() : (undefined as unknown as HostilePlace);
+afterAll(() => place?.[Symbol.dispose]());
+
+function hasUplink(): boolean {
+  try {
+    accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);
+    return Bun.which("pasta") !== null;
+  } catch {
+    return false;
+  }
+}
+const noUplink = skipReason("the uplink's resolv.conf", [
+  [skip === undefined, "see above"],
+  [hasUplink(), "no pasta, or no tun device"],
+]);
+
+for (const recipe of ["", "paths"]) {
+  describe.skipIf(skip !== undefined)(`a volume by a link${recipe === "" ? "" : ", root made by paths"}`, () => {
+    const env = { NSRUN_ROOT_RECIPE: recipe };
+
+    /** Links of a root to a directory of it, to each of nsrun's own mounts, and a chain. */
+    function linked(): string {
+      const root = place.root();
+      for (const dir of ["data", "etc"]) mkdirSync(join(root, dir));
+      const links = { in: "/data", up: "../../../data", chain: "in", toProc: "/proc", toSys: "sys/kernel", toDev: "dev" };
+      for (const [name, to] of Object.entries(links)) symlinkSync(to, join(root, name));
+      return root;
+    }
+    const volumes = (root: string, ...targets: string[]): Case["options"] => ({
+      rootfs: root,
+      volume: targets.map((target) => `${place.dir.file("volume")}:${target}`),
+    });
+
+    test("a volume's target is a link: followed inside the root, refused where it leads onto another mount", async () => {
+      const root = linked();
+      const rows = [
+        [["/in"], "/data"],
+        [["/up/x"], "/data/x"],
+        [["/chain"], "/data"],
+        [["/in", "/in/x"], "/data /data/x"],
+        [["/toProc"], "EXDEV"],
+        [["/toSys"], "EXDEV"],
+        [["/toDev/x"], "EXDEV"],
+        [["/data", "/in/x"], "EXDEV"],
+        [["/data", "/chain"], "EXDEV"],
+      ] as const;
+      const cases = rows.map(([targets]) => ({ name: targets.join(" "), options: volumes(root, ...targets) }));
+      const results = await place.start(cases, env);
+      proper(results);
+      expect(results.map((r) => [r.name, seen(r, "")])).toEqual(rows.map(([targets, what]) => [targets.join(" "), what]));
+    });
+
+    test("CVE-2019-19921, negative control: where links may lead onto other mounts, a volume becomes /proc", async () => {
+      const [result] = await place.start([{ name: "proc", options: volumes(linked(), "/toProc"), mutation: "cross" }], env);
+      expect(result?.error).toBeUndefined();
+      expect(result?.stdout).not.toContain(" - proc proc "); // it cannot even be read any more
+    });
+  });
+}
+
+test.skipIf(noUplink !== undefined)("/etc and /etc/resolv.conf as each of them, for the uplink's resolv.conf", async () => {
+  const rows = ["/etc", "/etc/resolv.conf"].flatMap((at) => KINDS.map((kind) => ({ at, kind })));
+  const cases = rows.map(({ at, kind }) => ({
+    name: `${at} ${kind}`,
+    options: { ...rootOptions(place, place.hostileRoot(at, kind), "written in place"), net: "pasta" },
+  }));
+  const before = place.watched();
+  const results = await place.start(cases);
+  expect(place.watched()).toBe(before);
+  expect(results.map((r) => [r.name, seen(r, "")])).toEqual(
+    rows.map(({ at, kind }, i) => [cases[i]!.name, expected(place, at, kind, "written in place")]),
+  );
+});
+
+asRoot("it mounts a tmpfs of the host")(
+  "where something is mounted below a root that is written in place, a volume may be named",
+  async () => {
+    const root = place.root();
+    for (const dir of ["home", "data"]) mkdirSync(join(root, dir));
+    symlinkSync("home", join(root, "link"));
+    const volume = (target: string) => [...NSRUN, "run", "--rw", "--rootfs", root, "-v", `${place.dir.file("volume")}:${target}`];
+    const mounted = (target: string) =>
+      shell([
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        'mount -t tmpfs x "$1"; shift; exec "$@"',
+        "sh",
+        join(root, "home"),
+        ...volume(target),
+        "--",
+        "/bin/look",
+      ]);
+    const named = await mounted("/home/x");
+    expect([named.code, named.stderr]).toEqual([0, ""]);
+    expect(named.stdout).toContain(" /home/x ");
+    const linked = await mounted("/link/x");
+    expect(linked.stderr).toContain(
+      "find /link: EXDEV (invalid cross-device link)\nhint: a symbolic link of the root leads onto another mount",
+    );
+    expect(linked.code).toBe(125);
+  },
+);
