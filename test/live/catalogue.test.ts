@@ -65,6 +65,22 @@ const CASES: Record<string, Case | Elsewhere> = {
     hint: /join that one as well with --join user=/,
   },
   "setns EINVAL": { sh: "$RUN --join net=/etc/passwd true", hint: /no namespace of that type/ },
+  "openat2 ENOENT": {
+    sh: "rm linked/proc; ln -s /nowhere linked/gone; $RUN --rootfs linked -v $DIR:/gone/x true",
+    hint: /leads to what is not in it/,
+  },
+  "openat2 EXDEV": {
+    sh: "rm linked/proc; ln -s /proc linked/other; $RUN --rootfs linked -v $DIR:/other/x true",
+    hint: /leads onto another mount/,
+  },
+  "openat2 EAGAIN": { sh: "$DENY openat2 EAGAIN -- $RUN true", hint: /renamed, or something mounted, at the very moment/ },
+  "fchdir ENOTDIR": { sh: "$DENY fchdir ENOTDIR -- $RUN true", hint: /something else than a directory/ },
+  "rooted EXDEV": "a directory moved away while the command starts: test/live/hostile-cwd.test.ts",
+  "landlock_add_rule EINVAL": { sh: "$RUN --landlock rx:/ --landlock read-dir:/etc/passwd true", hint: /a right of directories/ },
+  "landlock_restrict_self E2BIG": {
+    sh: "$DENY landlock_restrict_self E2BIG -- $RUN --landlock rx:/ true",
+    hint: /sixteen Landlock domains/,
+  },
   "openat2 ELOOP": { sh: "$RUN --rw --rootfs linked true", hint: /symbolic link lies in the way/ },
   "openat2 ENOTDIR": {
     sh: "rm linked/proc; : >linked/proc; $RUN --rw --rootfs linked true",
@@ -104,7 +120,7 @@ const CASES: Record<string, Case | Elsewhere> = {
     hint: /in use by another overlay/,
   },
   "mount EINVAL 2": {
-    sh: "for d in proc dev usr lib lib64 etc bin; do mkdir -p j/$d; mount --rbind /$d j/$d; done; mkdir -p j$CHECKOUT j$DIR; mount --rbind $CHECKOUT j$CHECKOUT; mount --bind $DIR j$DIR; chroot j $RUN true",
+    sh: "for d in proc dev usr lib lib64 etc bin; do mkdir -p j/$d; mount --rbind /$d j/$d; done; mkdir -p j$CHECKOUT j$DIR; mount --rbind $CHECKOUT j$CHECKOUT; mount --bind $DIR j$DIR; chroot j $RUN --userns host true",
     hint: /nsrun is in a chroot whose directory is no mount/,
   },
   "mount EINVAL 3": { sh: "$RUN --tmpfs /x:size=bad true", hint: /unknown or has a bad value/ },
