@@ -194,6 +194,7 @@ export async function completeSpec(
       stdio,
       terminal,
     },
+    ...(options.cgroup ? { cgroup: options.cgroup } : {}),
     privileged,
   };
   const programs = await programsFor(maps);

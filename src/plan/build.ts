@@ -1,5 +1,6 @@
 /** buildPlan: a ContainerSpec becomes the list of system calls that make it. Pure: no descriptor is touched. */
 import { CLONE, names } from "../ffi/flags.ts";
+import { cgroupFlags, enterCgroup, openCgroup } from "./cgroup.ts";
 import { becomeSteps, idMapSteps, timeSteps } from "./identity.ts";
 import { step } from "./list.ts";
 import { mountSteps } from "./mounts.ts";
@@ -16,7 +17,7 @@ import { uplinkReady, uplinkSteps } from "./uplink.ts";
 export function cloneFlags(spec: ContainerSpec): number {
   let flags = 0;
   for (const ns of NAMESPACES) if (ns !== "time" && spec.namespaces[ns].mode === "new") flags |= NAMESPACE_FLAG[ns];
-  return flags;
+  return flags & ~cgroupFlags(spec);
 }
 
 /** read(go): a hang-up or anything but one byte ends the container. */
@@ -46,9 +47,10 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
     ? becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false) // what follows is made by, and so belongs to, root inside
     : [];
   return {
-    prepare: [...openJoined(spec), ...root.prepare, ...mounts.prepare, ...terminalPrepare(spec)],
+    prepare: [...openJoined(spec), ...openCgroup(spec), ...root.prepare, ...mounts.prepare, ...terminalPrepare(spec)],
     steps: [
       ...dieWithStage(),
+      ...enterCgroup(spec),
       step("container", "modes as given", "umask", [0]),
       ...(waits && ownUser ? [waitForGo()] : []),
       ...identity,
