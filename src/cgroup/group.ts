@@ -30,7 +30,7 @@ export class Group implements Disposable {
 
   constructor(places: readonly Place[]) {
     this.#places = places;
-    this.#keeper = keepGroup(this.directories);
+    this.#keeper = keepGroup(this.directories, places[0]?.version === 2);
   }
 
   /** One for each hierarchy: what {@link ContainerOptions.cgroup} takes. */

@@ -30,17 +30,18 @@ const emptied = (dir: string): RawStep[] => [
 ];
 
 /**
- * A process of some kilobytes that waits for our end, then empties and removes the directories. Disposing of the result ends
+ * A process of some kilobytes that waits for our end, then empties and removes the directories (`inV2`: the first of them is in
+ * v2; v1 has no way to empty one, but a container ends with us by itself, and two seconds are time enough). Disposing of the result ends
  * it, when we do that ourselves.
  */
-export function keepGroup(directories: readonly string[]): Disposable {
+export function keepGroup(directories: readonly string[], inV2: boolean): Disposable {
   const pid = clone(0, [
     ["setsid"], // a kill of our process group must not take it first
     keep("pidfd_open", process.pid, 0),
     ["dup3", RESULT, SUPERVISOR, 0],
     ["close_range", 0, SUPERVISOR - 1, 0], // no reader of a pipe waits for it
     ["ppoll", waiting(SUPERVISOR, POLLIN), 1, null, null, 8],
-    ...directories.slice(0, 1).flatMap(emptied),
+    ...(inV2 ? emptied(directories[0]!) : [mayFail({ call: "ppoll", args: [null, 0, SECONDS_2, null, 8] })]),
     ...directories.map(
       (dir): RawStep => ({ call: "unlinkat", args: [AT_FDCWD, dir, AT.AT_REMOVEDIR], tolerate: ENOENT, soft: true }),
     ),

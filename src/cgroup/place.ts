@@ -40,7 +40,8 @@ function enable(dir: string, controllers: readonly Controller[]): string | Contr
   return `${dir}/cgroup.subtree_control: ${errnoName(-result)}${errnoName(-result) === "EBUSY" ? " (it has processes of its own)" : ""}`;
 }
 
-function placeV2({ own, top }: Hierarchy, name: string, controllers: readonly Controller[]): Place {
+/** The directory, or why there can be none. */
+function placeV2({ own, top }: Hierarchy, name: string, controllers: readonly Controller[]): Place | string {
   let why = "";
   for (let parent = own; parent.length >= top.length; parent = parentOf(parent)) {
     const enabled = enable(parent, controllers);
@@ -54,13 +55,13 @@ function placeV2({ own, top }: Hierarchy, name: string, controllers: readonly Co
     disable(parent, enabled);
     why ||= `mkdir ${dir}: ${errnoName(-made)}`;
   }
-  throw refused(controllers, why);
+  return why;
 }
 
-function placeV1({ own }: Hierarchy, name: string, controllers: readonly Controller[]): Place {
+function placeV1({ own }: Hierarchy, name: string, controllers: readonly Controller[]): Place | string {
   const dir = `${own}/${name}`;
   const made = sys("mkdirat", AT_FDCWD, dir, 0o755);
-  if (made < 0) throw refused(controllers, `mkdir ${dir}: ${errnoName(-made)}`);
+  if (made < 0) return `mkdir ${dir}: ${errnoName(-made)}`;
   return { version: 1, dir, controllers, enabled: [] };
 }
 
@@ -69,28 +70,39 @@ function disable(parent: string, enabled: readonly Controller[]): void {
   if (enabled.length > 0) write(`${parent}/cgroup.subtree_control`, enabled.map((controller) => `-${controller}`).join(" "));
 }
 
-/**
- * Makes the directories: v2 where it has the controller, else the v1 hierarchy that does; and one in v2 in any case, for
- * cgroup.kill and cgroup.events. On failure nothing is left. Throws NsrunError.
- */
-export function makePlaces(all: readonly Hierarchy[], name: string, controllers: readonly Controller[]): Place[] {
+/** v2 where it has the controller, else the v1 hierarchy that does. Throws NsrunError. */
+function chosen(all: readonly Hierarchy[], controllers: readonly Controller[]): Map<Hierarchy, Controller[]> {
   const v2 = all.find(({ version }) => version === 2);
   const inV2 = v2 ? words(`${v2.top}/cgroup.controllers`) : [];
-  const wanted = new Map<Hierarchy, Controller[]>(v2 ? [[v2, []]] : []);
+  const wanted = new Map<Hierarchy, Controller[]>();
   for (const controller of controllers) {
     const at = v2 && inV2.includes(controller) ? v2 : all.find(({ controllers: own }) => own.includes(controller));
     if (!at) throw refused([controller], `no cgroup hierarchy that can be seen here has the ${controller} controller`);
     wanted.set(at, [...(wanted.get(at) ?? []), controller]);
   }
+  const any = v2 ?? (wanted.size === 0 ? all[0] : undefined);
+  if (any && !wanted.has(any)) wanted.set(any, []);
+  return wanted;
+}
+
+/**
+ * Makes the directories, v2's first in the result. In the hybrid layout v2 gets one as well, for cgroup.kill and cgroup.events,
+ * where that is allowed. On failure nothing is left. Throws NsrunError.
+ */
+export function makePlaces(all: readonly Hierarchy[], name: string, controllers: readonly Controller[]): Place[] {
   const made: Place[] = [];
   try {
-    for (const [at, own] of wanted) made.push(at.version === 2 ? placeV2(at, name, own) : placeV1(at, name, own));
+    for (const [at, own] of chosen(all, controllers)) {
+      const place = (at.version === 2 ? placeV2 : placeV1)(at, name, own);
+      if (typeof place !== "string") made.push(place);
+      else if (own.length > 0 || made.length === 0) throw refused(own, place);
+    }
     if (made.length === 0) throw refused([], "no cgroup file system is mounted here");
   } catch (error) {
     for (const place of made) removePlace(place);
     throw error;
   }
-  return made;
+  return made.sort((a, b) => b.version - a.version);
 }
 
 /** rmdir(2), which the kernel grants when no process is left in it: 0 or -errno. */

@@ -3,6 +3,7 @@ import { release } from "node:os";
 import { type Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { UsageError } from "../errors.ts";
+import type { DemoOptions } from "./demo.ts";
 import { program } from "./help.ts";
 import { didYouMean } from "./parse.ts";
 
@@ -24,10 +25,30 @@ function unpackCommand(top: Command): void {
     });
 }
 
+/** `done` gets the exit code of the lessons. */
+function demoCommand(top: Command, done: (code: number) => void): void {
+  top
+    .command("demo")
+    .summary("lessons: what a container is made of, done for real")
+    .description(
+      "Lists the lessons, or runs those named: each says what it will do, does it, and shows what was observed beside what was predicted (exit code 1 when one differs).",
+    )
+    .argument("[NAME...]")
+    .option("--all", "run all lessons")
+    .option("--explain", "show the plans of a lesson, run nothing")
+    .option("--code", "print the program that does the same with the library")
+    .option("--json", "results as JSON")
+    .action(async (names: string[], options: DemoOptions) => done(await (await import("./demo.ts")).demoCommand(names, options)));
+}
+
 /** Runs what argv says; throws UsageError for what commander does not know. */
 export async function otherCommand(argv: readonly string[]): Promise<number> {
   const top = program().version(`nsrun ${pkg.version} (bun ${Bun.version}, linux ${release()})`);
   unpackCommand(top);
+  let exit = 0;
+  demoCommand(top, (code) => {
+    exit = code;
+  });
   for (const command of [top, ...top.commands]) command.exitOverride().configureOutput({ writeErr: () => {} });
   top.helpCommand("help [command]", "help for a command");
   const names = top.commands.map((command) => command.name());
@@ -38,7 +59,7 @@ export async function otherCommand(argv: readonly string[]): Promise<number> {
   }
   try {
     await top.parseAsync(argv, { from: "user" });
-    return 0;
+    return exit;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;

@@ -1,0 +1,17 @@
+/** A directory of a lesson's own, gone with its block, and with the process where that ends early. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export function temporary(): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "nsrun-demo-"));
+  const remove = () => rmSync(path, { recursive: true, force: true });
+  process.on("exit", remove);
+  return {
+    path,
+    [Symbol.dispose]() {
+      process.off("exit", remove);
+      remove();
+    },
+  };
+}
