@@ -6,7 +6,6 @@ import { sys } from "../ffi/syscall.ts";
 
 const [SUPERVISOR, EVENTS] = [100, 101]; // numbers of the child's own, far above what it has
 const [POLLIN, POLLPRI] = [1, 2];
-const ENOENT = 2;
 
 function waiting(fd: number, events: number): RawArg {
   const bytes = new Uint8Array(8);
@@ -29,10 +28,13 @@ const emptied = (dir: string): RawStep[] => [
   mayFail({ call: "ppoll", args: [waiting(EVENTS, POLLPRI), 1, SECONDS_2, null, 8] }),
 ];
 
+const removed = (directories: readonly string[]): RawStep[] =>
+  directories.map((dir) => mayFail({ call: "unlinkat", args: [AT_FDCWD, dir, AT.AT_REMOVEDIR] }));
+
 /**
- * A process of some kilobytes that waits for our end, then empties and removes the directories (`inV2`: the first of them is in
- * v2; v1 has no way to empty one, but a container ends with us by itself, and two seconds are time enough). Disposing of the result ends
- * it, when we do that ourselves.
+ * A process of some kilobytes that waits for our end, then empties and removes the directories. `inV2`: the first of them is in
+ * v2; v1 has no way to empty one, but a container ends with us by itself, and two seconds are time enough. Disposing of the
+ * result ends the process, when we remove the directories ourselves.
  */
 export function keepGroup(directories: readonly string[], inV2: boolean): Disposable {
   const pid = clone(0, [
@@ -41,10 +43,9 @@ export function keepGroup(directories: readonly string[], inV2: boolean): Dispos
     ["dup3", RESULT, SUPERVISOR, 0],
     ["close_range", 0, SUPERVISOR - 1, 0], // no reader of a pipe waits for it
     ["ppoll", waiting(SUPERVISOR, POLLIN), 1, null, null, 8],
+    ...removed(directories), // where all has ended with us there is nothing to wait for
     ...(inV2 ? emptied(directories[0]!) : [mayFail({ call: "ppoll", args: [null, 0, SECONDS_2, null, 8] })]),
-    ...directories.map(
-      (dir): RawStep => ({ call: "unlinkat", args: [AT_FDCWD, dir, AT.AT_REMOVEDIR], tolerate: ENOENT, soft: true }),
-    ),
+    ...removed(directories),
   ]);
   return {
     [Symbol.dispose]() {

@@ -1,7 +1,6 @@
 /** root without its capabilities is nobody special: capabilities(7). */
-import { ask } from "../ffi/clone.ts";
 import { CLONE } from "../ffi/flags.ts";
-import { answer, child, memory, watch } from "./child.ts";
+import { answer, asked, child, memory, watch } from "./child.ts";
 import * as code from "./code/caps.ts" with { type: "text" };
 import type { Lab, Lesson } from "./lesson.ts";
 
@@ -24,13 +23,13 @@ function set(...capabilities: number[]) {
 
 const making = () =>
   child("a child that gives up capabilities", CLONE.CLONE_NEWUTS, [
-    ask("sethostname", NAME, NAME.length),
-    ask("prctl", PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0),
-    ask("capset", ...set(CAP_SYS_CHROOT)),
-    ask("geteuid"),
-    ask("sethostname", NAME, NAME.length),
-    ask("chroot", "/"),
-    ask("capset", ...set(CAP_SYS_CHROOT, CAP_SYS_ADMIN)),
+    asked("may it?", "sethostname", NAME, NAME.length),
+    asked("never again, by any exec", "prctl", PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0),
+    asked("give up all others", "capset", ...set(CAP_SYS_CHROOT)),
+    asked("who is it now?", "geteuid"),
+    asked("may it still?", "sethostname", NAME, NAME.length),
+    asked("what it has kept", "chroot", "/"),
+    asked("get one back", "capset", ...set(CAP_SYS_CHROOT, CAP_SYS_ADMIN)),
   ]);
 
 export const caps: Lesson = {

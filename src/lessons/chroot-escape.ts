@@ -1,6 +1,6 @@
 /** chroot(2) is no wall for root; pivot_root(2) leaves nothing behind the wall. */
 import { CLONE, MNT, MS } from "../ffi/flags.ts";
-import { call, child, mountPoint, NOT_THERE, presence, THERE, watch } from "./child.ts";
+import { act, call, child, mountPoint, NOT_THERE, presence, THERE, watch } from "./child.ts";
 import * as code from "./code/chroot-escape.ts" with { type: "text" };
 import type { Calls, Lab, Lesson } from "./lesson.ts";
 
@@ -11,9 +11,9 @@ import type { Calls, Lab, Lesson } from "./lesson.ts";
 const climb = (secret: string): Calls => [
   call.there(secret),
   call.mkdir("/hole"),
-  ["chroot", "/hole"],
-  ["chdir", "../../../../../../../.."],
-  ["chroot", "."],
+  act("a root below; the working directory is not", "chroot", "/hole"),
+  act("climb", "chdir", "../../../../../../../.."),
+  act("that is the root now", "chroot", "."),
   call.there(secret),
 ];
 
@@ -22,7 +22,7 @@ const making = (title: string, enter: (root: string) => Calls) => {
   const dir = mountPoint();
   const root = `${dir}/root`;
   return child(title, CLONE.CLONE_NEWNS, [
-    call.mount(null, "/", null, MS.MS_REC | MS.MS_PRIVATE),
+    call.isolate(),
     call.mount("lesson", dir, "tmpfs"),
     call.file(`${dir}/secret`),
     call.mkdir(root),
@@ -32,19 +32,16 @@ const making = (title: string, enter: (root: string) => Calls) => {
 };
 
 const byChroot = () =>
-  making("a child behind chroot", (root) => [
-    ["chroot", root],
-    ["chdir", "/"],
-  ]);
+  making("a child behind chroot", (root) => [act("behind chroot", "chroot", root), act("and into the root", "chdir", "/")]);
 
 // pivot_root wants a mount; the old root then lies on top of the new one, and is detached
 const byPivot = () =>
   making("a child behind pivot_root", (root) => [
     call.mount(root, root, null, MS.MS_BIND),
-    ["chdir", root],
-    ["pivot_root", ".", "."],
-    ["umount2", ".", MNT.MNT_DETACH],
-    ["chdir", "/"],
+    act("into the new root", "chdir", root),
+    act("the new root becomes the root; the old one lies on top", "pivot_root", ".", "."),
+    act("away with the old one", "umount2", ".", MNT.MNT_DETACH),
+    act("and into the root", "chdir", "/"),
   ]);
 
 export const chrootEscape: Lesson = {

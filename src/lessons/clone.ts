@@ -1,13 +1,14 @@
 /** fork copies the memory; clone(CLONE_VM) shares it. */
 import { cloneHere } from "../ffi/clone.ts";
 import { CLONE } from "../ffi/flags.ts";
+import { act } from "./child.ts";
 import * as code from "./code/clone.ts" with { type: "text" };
 import type { Calls, Lab, Lesson } from "./lesson.ts";
 
 const { CLONE_VM, CLONE_VFORK } = CLONE;
 
 /** Its one call, and its end: nsi_vexec of trampoline.c. CLONE_VFORK keeps the parent off the stack that both stand on. */
-const CHILD: Calls = [["getpid"], ["exit", 127]];
+const CHILD: Calls = [act("its pid, which it writes to the word", "getpid"), act("its end", "exit", 127)];
 
 export const clone: Lesson = {
   name: "clone",

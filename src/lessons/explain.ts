@@ -2,7 +2,6 @@
 import { plan } from "../container/box.ts";
 import type { Caller } from "../container/caller.ts";
 import { NsrunError } from "../errors.ts";
-import { CLONE, names } from "../ffi/flags.ts";
 import { renderPlan } from "../plan/render.ts";
 import type { Plan, SyscallStep } from "../plan/step.ts";
 import type { Calls, Lesson, Making } from "./lesson.ts";
@@ -15,12 +14,8 @@ function planOfCalls(flags: number, calls: Calls): Plan {
     call,
     args,
   });
-  const start: SyscallStep = { ...step("clone", [flags | 17, 0, 0, 0, 0], names(CLONE, flags)), lane: "stage" };
-  const list = calls.map((one) => {
-    const [call, args, asked] =
-      "call" in one ? [one.call, one.args, one.tell] : [one[0], one.slice(1) as SyscallStep["args"], false];
-    return step(call, args, asked ? "its answer is a proof" : "");
-  });
+  const start: SyscallStep = { ...step("clone", [flags | 17, 0, 0, 0, 0], "clone the child"), lane: "stage" };
+  const list = calls.map((one) => step(one.call, one.args, one.tell ? `${one.label} (what it says is a proof)` : one.label));
   return { prepare: [], child: [start, ...list], between: [], waits: false };
 }
 

@@ -1,8 +1,7 @@
 /** System V objects are found by number, so whoever knows the number finds them: unless the namespace is another. */
-import { ask } from "../ffi/clone.ts";
 import { readText } from "../ffi/file.ts";
 import { CLONE } from "../ffi/flags.ts";
-import { answer, child, watch } from "./child.ts";
+import { act, answer, asked, child, watch } from "./child.ts";
 import * as code from "./code/ipc.ts" with { type: "text" };
 import { type Lab, type Lesson, like } from "./lesson.ts";
 
@@ -12,10 +11,10 @@ const KEY = 0x6e73726e;
 
 const making = () =>
   child("a child in two ipc namespaces, one after the other", CLONE.CLONE_NEWIPC, [
-    ask("msgget", KEY, IPC_CREAT | IPC_EXCL | 0o600),
-    ask("msgget", KEY, 0),
-    ["unshare", CLONE.CLONE_NEWIPC],
-    ask("msgget", KEY, 0),
+    asked("make a queue", "msgget", KEY, IPC_CREAT | IPC_EXCL | 0o600),
+    asked("find it by its number", "msgget", KEY, 0),
+    act("another ipc namespace", "unshare", CLONE.CLONE_NEWIPC),
+    asked("find it by its number", "msgget", KEY, 0),
   ]);
 
 /** The host's message queues: proc(5). */

@@ -1,10 +1,11 @@
 /** What a lesson is: words, plans, code, and a run that says what it predicts and what it has observed. */
 import type { Caller } from "../container/caller.ts";
 import type { ContainerOptions } from "../container/options.ts";
-import type { ChildCall } from "../ffi/clone.ts";
 import type { RawStep } from "../ffi/program.ts";
 
-export type Calls = readonly (ChildCall | RawStep)[];
+/** A call of a child, and what it is for. */
+export type Act = RawStep & { readonly label: string };
+export type Calls = readonly Act[];
 
 /** What the kernel is asked to do: a container of nsrun's, or a child of clone(2) with its list of calls. */
 export type Making =

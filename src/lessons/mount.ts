@@ -1,8 +1,8 @@
 /** Mounts stay in their mount namespace, or are passed on between peers: mount_namespaces(7). */
-import { keep, RESULT } from "../ffi/clone.ts";
+import { RESULT } from "../ffi/clone.ts";
 import { readText } from "../ffi/file.ts";
 import { AT_FDCWD, CLONE, MS } from "../ffi/flags.ts";
-import { call, child, mountPoint, NOT_THERE, presence, THERE, watch } from "./child.ts";
+import { act, call, child, kept, mountPoint, NOT_THERE, presence, THERE, watch } from "./child.ts";
 import * as code from "./code/mount.ts" with { type: "text" };
 import type { Calls, Lab, Lesson } from "./lesson.ts";
 
@@ -10,9 +10,8 @@ const { CLONE_NEWNS } = CLONE;
 const [OUTER, INNER] = [100, 101]; // descriptors of the two namespaces
 
 const remember = (number: number): Calls => [
-  keep("openat", AT_FDCWD, "/proc/self/ns/mnt", 0, 0),
-  ["dup3", RESULT, number, 0],
-  ["close", RESULT],
+  kept("open its mount namespace", "openat", AT_FDCWD, "/proc/self/ns/mnt", 0, 0),
+  act("keep that under a number of our own", "dup3", RESULT, number, 0),
 ];
 
 /**
@@ -22,22 +21,22 @@ const remember = (number: number): Calls => [
 const making = (kind: keyof typeof KINDS) => {
   const dir = mountPoint();
   return child(`two mount namespaces, ${kind}`, CLONE_NEWNS, [
-    call.mount(null, "/", null, MS.MS_REC | MS.MS_PRIVATE), // from here on nothing reaches the host
+    call.isolate(),
     call.mount("lesson", dir, "tmpfs"),
-    call.mount(null, dir, null, MS.MS_SHARED),
+    call.spread(`share ${dir} with namespaces made from this one`, dir, MS.MS_SHARED),
     call.mkdir(`${dir}/by-outer`),
     call.mkdir(`${dir}/by-inner`),
     ...remember(OUTER),
-    ["unshare", CLONE_NEWNS],
-    call.mount(null, dir, null, KINDS[kind].flag),
+    act("the inner namespace, a copy of the outer", "unshare", CLONE_NEWNS),
+    call.spread(`make it ${kind} here`, dir, KINDS[kind].flag),
     ...remember(INNER),
     call.mount("inner", `${dir}/by-inner`, "tmpfs"),
     call.mkdir(`${dir}/by-inner/seen`),
-    ["setns", OUTER, CLONE_NEWNS],
+    act("back to the outer namespace", "setns", OUTER, CLONE_NEWNS),
     call.there(`${dir}/by-inner/seen`),
     call.mount("outer", `${dir}/by-outer`, "tmpfs"),
     call.mkdir(`${dir}/by-outer/seen`),
-    ["setns", INNER, CLONE_NEWNS],
+    act("to the inner one again", "setns", INNER, CLONE_NEWNS),
     call.there(`${dir}/by-outer/seen`),
   ]);
 };

@@ -1,9 +1,8 @@
 /** One directory seen through another: the lower is never changed. */
 
 import { findCaller } from "../container/caller.ts";
-import { ask } from "../ffi/clone.ts";
 import { AT_FDCWD, CLONE, MS } from "../ffi/flags.ts";
-import { answer, call, child, mountPoint, NOT_THERE, presence, THERE, watch } from "./child.ts";
+import { act, answer, asked, call, child, mountPoint, NOT_THERE, presence, THERE, watch } from "./child.ts";
 import * as code from "./code/overlay.ts" with { type: "text" };
 import type { Lab, Lesson } from "./lesson.ts";
 
@@ -15,20 +14,20 @@ const making = () => {
   const dir = mountPoint();
   const merged = `${dir}/merged`;
   return child("a child with an overlay", CLONE.CLONE_NEWNS, [
-    call.mount(null, "/", null, MS.MS_REC | MS.MS_PRIVATE),
+    call.isolate(),
     call.mount("lesson", dir, "tmpfs", MS.MS_NODEV),
     ...["lower", "upper", "work", "merged"].map((name) => call.mkdir(`${dir}/${name}`)),
     call.file(`${dir}/lower/old`),
     call.mount("overlay", merged, "overlay", 0, data(dir)),
     call.there(`${merged}/old`),
     call.file(`${merged}/new`),
-    ["unlinkat", AT_FDCWD, `${merged}/old`, 0],
+    act(`remove ${merged}/old`, "unlinkat", AT_FDCWD, `${merged}/old`, 0),
     call.there(`${merged}/old`),
     call.there(`${dir}/lower/old`),
     call.there(`${dir}/lower/new`),
     call.there(`${dir}/upper/new`),
     call.there(`${dir}/upper/old`),
-    ask("openat", AT_FDCWD, `${dir}/upper/old`, 0, 0),
+    asked("open it", "openat", AT_FDCWD, `${dir}/upper/old`, 0, 0),
   ]);
 };
 

@@ -1,11 +1,14 @@
 /** The first process of a pid namespace. */
-import { ask } from "../ffi/clone.ts";
 import { CLONE } from "../ffi/flags.ts";
-import { child, watch } from "./child.ts";
+import { asked, child, watch } from "./child.ts";
 import * as code from "./code/pid.ts" with { type: "text" };
 import { type Lab, type Lesson, like } from "./lesson.ts";
 
-const making = () => child("a child in a pid namespace of its own", CLONE.CLONE_NEWPID, [ask("getpid"), ask("getppid")]);
+const making = () =>
+  child("a child in a pid namespace of its own", CLONE.CLONE_NEWPID, [
+    asked("its own pid", "getpid"),
+    asked("its parent's", "getppid"),
+  ]);
 
 export const pid: Lesson = {
   name: "pid",

@@ -1,10 +1,9 @@
 /** A filter of five instructions, made by hand: seccomp(2). */
 
 import { type SyscallName, syscallNumber } from "../ffi/abi.ts";
-import { ask } from "../ffi/clone.ts";
 import { AT_FDCWD, PR } from "../ffi/flags.ts";
 import type { RawArg } from "../ffi/program.ts";
-import { answer, child, memory, watch } from "./child.ts";
+import { answer, asked, child, memory, watch } from "./child.ts";
 import * as code from "./code/seccomp.ts" with { type: "text" };
 import type { Lab, Lesson } from "./lesson.ts";
 
@@ -43,20 +42,20 @@ function filter(first: SyscallName, second: SyscallName, verdict: number): RawAr
 }
 
 const install = (verdict: number) => [
-  ask("prctl", PR.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-  ask("prctl", PR_SET_SECCOMP, MODE_FILTER, filter("uname", "mkdirat", verdict), 0, 0),
+  asked("give up setuid programs: else a filter takes CAP_SYS_ADMIN", "prctl", PR.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+  asked("install the filter", "prctl", PR_SET_SECCOMP, MODE_FILTER, filter("uname", "mkdirat", verdict), 0, 0),
 ];
-const uname = ask("uname", memory(new Uint8Array(390), "names"));
+const uname = asked("call uname", "uname", memory(new Uint8Array(390), "names"));
 
 const refusing = () =>
   child("a child that may not call uname and mkdirat any more", 0, [
     uname,
     ...install(RET_ERRNO | EPERM),
     uname,
-    ask("mkdirat", AT_FDCWD, "/proc/nothing", 0o755),
-    ask("getppid"),
-    ask("prctl", PR_GET_SECCOMP, 0, 0, 0, 0),
-    ask("prctl", PR_SET_SECCOMP, 0, 0, 0, 0),
+    asked("call mkdirat", "mkdirat", AT_FDCWD, "/proc/nothing", 0o755),
+    asked("call something else", "getppid"),
+    asked("is there a filter?", "prctl", PR_GET_SECCOMP, 0, 0, 0, 0),
+    asked("remove it", "prctl", PR_SET_SECCOMP, 0, 0, 0, 0),
   ]);
 const killing = () => child("a child that dies of them", 0, [...install(RET_KILL_PROCESS), uname]);
 

@@ -1,17 +1,19 @@
 /** The host name is one of the things that can be one's own. */
 import { run } from "../container/box.ts";
 import type { ContainerOptions } from "../container/options.ts";
-import { ask } from "../ffi/clone.ts";
 import { CLONE } from "../ffi/flags.ts";
 import { uname } from "../ffi/libc.ts";
-import { answer, child, watch } from "./child.ts";
+import { answer, asked, child, watch } from "./child.ts";
 import * as code from "./code/uts.ts" with { type: "text" };
 import type { Lab, Lesson } from "./lesson.ts";
 
 const NAME = "lesson";
 const command = ["/bin/sh", "-c", "hostname; cat /proc/sys/kernel/domainname"];
 const options: ContainerOptions = { hostname: NAME, domainname: "example" };
-const changed = () => child("a child that changes its name", CLONE.CLONE_NEWUTS, [ask("sethostname", NAME, NAME.length)]);
+const changed = () =>
+  child("a child that changes its name", CLONE.CLONE_NEWUTS, [
+    asked("its name, in its own namespace", "sethostname", NAME, NAME.length),
+  ]);
 
 export const uts: Lesson = {
   name: "uts",

@@ -1,8 +1,7 @@
 /** Why pid 1 reaps: orphans become its children, and a dead child keeps its number until its parent has asked. */
 import { run } from "../container/box.ts";
-import { ask } from "../ffi/clone.ts";
 import { CLONE } from "../ffi/flags.ts";
-import { answer, child, memory, watch } from "./child.ts";
+import { act, answer, asked, child, memory, watch } from "./child.ts";
 import * as code from "./code/zombie.ts" with { type: "text" };
 import { type Calls, type Lab, type Lesson, like } from "./lesson.ts";
 
@@ -13,15 +12,15 @@ const info = () => memory(new Uint8Array(128), "info");
 
 /** pid 1, whose child 2 makes 3 and ends: 3 is an orphan then, and ends as well. */
 const FAMILY: Calls = [
-  { call: "clone", args: [SIGCHLD, 0, 0, 0, 0], jump: "one" },
-  { call: "clone", args: [SIGCHLD, 0, 0, 0, 0], jump: "two" },
-  ["exit_group", 0], // 3
-  { call: "exit_group", args: [0], mark: "two" }, // 2
-  { call: "waitid", args: [P_PID, 2, info(), WEXITED, 0], mark: "one" },
-  ask("waitid", P_ALL, 0, info(), WEXITED | WNOWAIT, 0), // until there is a dead child; it is left as it is
-  ask("kill", 3, 0),
-  ask("wait4", 3, null, 0, 0),
-  ask("kill", 3, 0),
+  { ...act("pid 1 makes 2", "clone", SIGCHLD, 0, 0, 0, 0), jump: "one" },
+  { ...act("2 makes 3", "clone", SIGCHLD, 0, 0, 0, 0), jump: "two" },
+  act("3 ends", "exit_group", 0),
+  { ...act("2 ends, and 3 is an orphan", "exit_group", 0), mark: "two" },
+  { ...act("pid 1 waits for 2", "waitid", P_PID, 2, info(), WEXITED, 0), mark: "one" },
+  asked("until another is dead, which is left as it is", "waitid", P_ALL, 0, info(), WEXITED | WNOWAIT, 0),
+  asked("is the number taken?", "kill", 3, 0),
+  asked("reap it", "wait4", 3, null, 0, 0),
+  asked("is the number taken?", "kill", 3, 0),
 ];
 const making = () => child("a pid 1 with an orphan", CLONE.CLONE_NEWPID, FAMILY);
 
