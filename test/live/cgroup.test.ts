@@ -1,9 +1,9 @@
 /** Groups with limits: that they hold, are seen by others, and are gone at the end, whatever the end. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { createGroup } from "../../src/cgroup/index.ts";
 import { container, NsrunError, run } from "../../src/index.ts";
-import { CHECKOUT, eventually, isRoot, needsRoot, shell, skipReason, until } from "./helpers.ts";
+import { CHECKOUT, copyOfNsrun, eventually, isRoot, NOBODY, needsRoot, shell, skipReason, temporary, until } from "./helpers.ts";
 
 /** Why there is no group here, in nsrun's own words: then the tests of groups have nothing to test. */
 function refusal(): string | undefined {
@@ -90,6 +90,40 @@ describe.skipIf(reason !== undefined)("a group", () => {
     expect((await shell(["find", "/sys/fs/cgroup", "-name", "nsrun-test-*"])).stdout).toBe("");
   });
 });
+
+const v2 = skipReason("a delegated cgroup", [
+  needsRoot,
+  [existsSync("/sys/fs/cgroup/cgroup.controllers"), "no cgroup v2 with controllers"],
+]);
+test.skipIf(v2 !== undefined)(
+  "a cgroup that was delegated gives an ordinary user limits, and is empty afterwards",
+  async () => {
+    using home = temporary();
+    chmodSync(home.path, 0o755);
+    mkdirSync(home.file("cache"), { mode: 0o700 });
+    chownSync(home.file("cache"), 65534, 65534);
+    const program = await copyOfNsrun(home);
+    const dir = `/sys/fs/cgroup/test-${process.pid}`;
+    const script = `mkdir -p ${dir}/leaf && echo "+memory +pids" >${dir}/cgroup.subtree_control && echo $$ >${dir}/leaf/cgroup.procs &&
+    chown 65534 ${dir} ${dir}/cgroup.procs ${dir}/cgroup.subtree_control && exec "$@"`;
+    const argv = [...NOBODY, "env", `NSRUN_CACHE=${home.file("cache")}`, ...program, "demo", "oom", "fork-bomb", "--json"];
+    try {
+      const { code, stdout, stderr } = await shell(["sh", "-c", script, "sh", ...argv]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      const { lessons } = JSON.parse(stdout) as { lessons: { status: string }[] };
+      expect(lessons.map(({ status }) => status)).toEqual(["as predicted", "as predicted"]);
+      expect(
+        readdirSync(dir, { withFileTypes: true })
+          .filter((entry) => entry.isDirectory())
+          .map(({ name }) => name),
+      ).toEqual(["leaf"]);
+    } finally {
+      rmdirSync(`${dir}/leaf`);
+      rmdirSync(dir);
+    }
+  },
+  60_000,
+);
 
 test.skipIf(isRoot)("without root and delegation the error says why and what would help", () => {
   try {
