@@ -7,7 +7,7 @@ import { keyed, read, write } from "./files.ts";
 import { keepGroup } from "./keeper.ts";
 import { hierarchies } from "./layout.ts";
 import { type Controller, type Limits, RULES } from "./limits.ts";
-import { makePlaces, type Place, removePlace } from "./place.ts";
+import { makePlaces, type Place, possiblePlaces, removePlace } from "./place.ts";
 
 const POLLIN = 1;
 const POLLPRI = 2;
@@ -28,9 +28,9 @@ export class Group implements Disposable {
   readonly #places: readonly Place[];
   #keeper: Disposable | undefined;
 
-  constructor(places: readonly Place[]) {
+  constructor(places: readonly Place[], keeper: Disposable) {
     this.#places = places;
-    this.#keeper = keepGroup(this.directories, places[0]?.version === 2);
+    this.#keeper = keeper;
   }
 
   /** One for each hierarchy: what {@link ContainerOptions.cgroup} takes. */
@@ -119,8 +119,6 @@ function killOneByOne(dir: string): void {
   }
 }
 
-const own = (): ReturnType<typeof hierarchies> => hierarchies(read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
-
 /**
  * Makes a group with limits, below our own cgroup where that may have children, else beside or above it. It is called
  * nsrun-NAME-PID-N. Shell: `mkdir /sys/fs/cgroup/NAME; echo N > …/memory.max`.
@@ -128,12 +126,16 @@ const own = (): ReturnType<typeof hierarchies> => hierarchies(read("/proc/self/c
  */
 export function createGroup(name: string, limits: Limits = {}): Group {
   const controllers = (["memory", "pids"] as const).filter((controller) => limits[controller] !== undefined);
-  const group = new Group(makePlaces(own(), `nsrun-${name}-${process.pid}-${++counter}`, controllers));
+  const all = hierarchies(read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
+  const title = `nsrun-${name}-${process.pid}-${++counter}`;
+  const keeper = keepGroup(possiblePlaces(all, title));
+  let made: Group | undefined;
   try {
-    group.limit(limits);
-    return group;
+    made = new Group(makePlaces(all, title, controllers), keeper);
+    made.limit(limits);
+    return made;
   } catch (error) {
-    group[Symbol.dispose]();
+    (made ?? keeper)[Symbol.dispose]();
     throw error;
   }
 }

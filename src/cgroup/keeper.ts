@@ -32,20 +32,23 @@ const removed = (directories: readonly string[]): RawStep[] =>
   directories.map((dir) => mayFail({ call: "unlinkat", args: [AT_FDCWD, dir, AT.AT_REMOVEDIR] }));
 
 /**
- * A process of some kilobytes that waits for our end, then empties and removes the directories. `inV2`: the first of them is in
- * v2; v1 has no way to empty one, but a container ends with us by itself, and two seconds are time enough. Disposing of the
- * result ends the process, when we remove the directories ourselves.
+ * A process of some kilobytes that waits for our end, then empties and removes those of the directories that are there. It is
+ * started before they are made: whenever we are killed, it knows them. v1 has no way to empty one, but a container ends with
+ * us by itself, and two seconds are time enough. Disposing of the result ends it, when we have removed them ourselves.
  */
-export function keepGroup(directories: readonly string[], inV2: boolean): Disposable {
+export function keepGroup(directories: Readonly<Record<1 | 2, readonly string[]>>): Disposable {
+  const all = [...directories[2], ...directories[1]];
   const pid = clone(0, [
     ["setsid"], // a kill of our process group must not take it first
-    keep("pidfd_open", process.pid, 0),
-    ["dup3", RESULT, SUPERVISOR, 0],
+    // should we be dead already, these fail, nothing is waited for, and all goes on as it should
+    mayFail(keep("pidfd_open", process.pid, 0)),
+    mayFail({ call: "dup3", args: [RESULT, SUPERVISOR, 0] }),
     ["close_range", 0, SUPERVISOR - 1, 0], // no reader of a pipe waits for it
-    ["ppoll", waiting(SUPERVISOR, POLLIN), 1, null, null, 8],
-    ...removed(directories), // where all has ended with us there is nothing to wait for
-    ...(inV2 ? emptied(directories[0]!) : [mayFail({ call: "ppoll", args: [null, 0, SECONDS_2, null, 8] })]),
-    ...removed(directories),
+    mayFail({ call: "ppoll", args: [waiting(SUPERVISOR, POLLIN), 1, null, null, 8] }),
+    ...removed(all), // where all has ended with us there is nothing to wait for
+    ...directories[2].flatMap(emptied),
+    ...(directories[2].length > 0 ? [] : [mayFail({ call: "ppoll", args: [null, 0, SECONDS_2, null, 8] })]),
+    ...removed(all),
   ]);
   return {
     [Symbol.dispose]() {

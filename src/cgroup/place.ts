@@ -85,6 +85,16 @@ function chosen(all: readonly Hierarchy[], controllers: readonly Controller[]): 
   return wanted;
 }
 
+/** Every directory that {@link makePlaces} may make under that name, by version. */
+export function possiblePlaces(all: readonly Hierarchy[], name: string): Readonly<Record<1 | 2, readonly string[]>> {
+  const places: Record<1 | 2, string[]> = { 1: [], 2: [] };
+  for (const { version, own, top } of all) {
+    if (version === 1) places[1].push(`${own}/${name}`);
+    else for (let parent = own; parent.length >= top.length; parent = parentOf(parent)) places[2].push(`${parent}/${name}`);
+  }
+  return places;
+}
+
 /**
  * Makes the directories, v2's first in the result. In the hybrid layout v2 gets one as well, for cgroup.kill and cgroup.events,
  * where that is allowed. On failure nothing is left. Throws NsrunError.
