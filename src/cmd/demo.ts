@@ -13,6 +13,12 @@ export interface DemoOptions {
   readonly code?: boolean;
 }
 
+const ENDING = [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+  ["SIGHUP", 1],
+] as const;
+
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
 
@@ -84,6 +90,7 @@ function programs(lessons: readonly Lesson[], json: boolean): void {
 /** The article's end: a shell, for whoever sits there. */
 async function shell(): Promise<void> {
   print("a shell in such a container; leave it with exit");
+  for (const [signal] of ENDING) process.removeAllListeners(signal); // run.ts passes them on
   const { runCommand } = await import("./run.ts");
   await runCommand([], true);
 }
@@ -120,11 +127,7 @@ function summary(differing: readonly string[], failed: readonly string[]): strin
 
 /** Ended by a signal, temporary directories go too: process.exit() runs what removes them. The kernel and the stage do the rest. */
 function endCleanly(): void {
-  for (const [signal, number] of [
-    ["SIGINT", 2],
-    ["SIGTERM", 15],
-    ["SIGHUP", 1],
-  ] as const) {
+  for (const [signal, number] of ENDING) {
     process.once(signal, () => process.exit(128 + number));
   }
 }

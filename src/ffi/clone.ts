@@ -50,6 +50,7 @@ function program(flags: number, calls: readonly RawStep[], socket: number): RawS
 
 const RECORD = { pid: 1, failed: 2, told: 7 } as const;
 const MSG_DONTWAIT = 0x40;
+const EINTR = 4;
 
 /** What the child and the stage say over the socket, as it comes: told results and the failure may come before the pid. */
 class Records {
@@ -64,7 +65,10 @@ class Records {
   read(flags: number, enough: () => boolean = () => false): this {
     const record = bytes(16);
     const view = new DataView(record.buffer);
-    while (!enough() && sys("recvfrom", this.socket, record, 16, flags, 0, 0) === 16) {
+    while (!enough()) {
+      const length = sys("recvfrom", this.socket, record, 16, flags, 0, 0);
+      if (length === -EINTR) continue;
+      if (length !== 16) break;
       const [kind, a, b] = [view.getInt32(0, true), view.getInt32(4, true), view.getInt32(8, true)];
       if (kind === RECORD.pid) this.pid = a;
       else if (kind === RECORD.told) this.told.set(a, b);
