@@ -8,8 +8,6 @@ import { addressOf, bytes, failed, must, sys } from "./syscall.ts";
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 0x10;
-const F_SETFD = 2;
-const FD_CLOEXEC = 1;
 const F_ADD_SEALS = 1033;
 const SEALS = [0x2f, 0xf]; // seal, shrink, grow, write and, from 6.3 on, exec: fcntl(2)
 const SIGCHLD = 17;
@@ -80,7 +78,7 @@ function wantChildren(): void {
 
 const allSignals = bytes(8).fill(0xff);
 const savedMask = bytes(8);
-const job = bytes(64); // of nsi_vexec: the result, the tid, a call and its five arguments
+const job = bytes(72); // of nsi_vexec: the result, the tid, a call and its five arguments, the list of descriptors
 const empty = bytes(8);
 const AT_EMPTY_PATH = 0x1000;
 
@@ -96,12 +94,15 @@ export function cloneCall(
 ): { pid: number; result: number } {
   wantChildren();
   const view = new DataView(job.buffer);
+  const list = Int32Array.from([...inherit, -1]);
+  const kept = bytes(list.byteLength);
+  kept.set(new Uint8Array(list.buffer));
   for (let word = 0; word < 8; word++) view.setBigInt64(word * 8, BigInt(call[word - 2] ?? 0), true);
+  view.setBigInt64(64, BigInt(addressOf(kept)), true);
   must("block signals", "rt_sigprocmask", SIG_SETMASK, allSignals, savedMask, 8);
-  for (const number of inherit) sys("fcntl", number, F_SETFD, 0);
   const pid = native().vexec(flags, addressOf(job));
-  for (const number of inherit) sys("fcntl", number, F_SETFD, FD_CLOEXEC);
   sys("rt_sigprocmask", SIG_SETMASK, savedMask, null, 8);
+  void kept;
   return { pid, result: Number(view.getBigInt64(0, true)) };
 }
 
