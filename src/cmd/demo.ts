@@ -6,11 +6,12 @@ import { errorLines, UsageError } from "../errors.ts";
 import { codeOf, explain, LESSONS, type Lesson, lessonNamed, type Result, runLesson } from "../lessons/index.ts";
 import { didYouMean } from "./parse.ts";
 
+/** Switches: there or not. */
 export interface DemoOptions {
-  readonly all?: boolean;
-  readonly json?: boolean;
-  readonly explain?: boolean;
-  readonly code?: boolean;
+  readonly all?: unknown;
+  readonly json?: unknown;
+  readonly explain?: unknown;
+  readonly code?: unknown;
 }
 
 const ENDING = [
@@ -134,7 +135,7 @@ function endCleanly(): void {
 
 /** Returns the exit code. Throws UsageError. */
 export async function demoCommand(names: readonly string[], options: DemoOptions): Promise<number> {
-  const { all = false, json = false } = options;
+  const [all, json] = [options.all === true, options.json === true];
   // a reader such as head(1) has had enough: as if SIGPIPE, which Bun ignores, had ended us
   process.stdout.on("error", () => process.exit(128 + 13));
   if (options.explain && options.code) throw new UsageError("--explain and --code: one of them");
