@@ -87,6 +87,25 @@ export const COMMANDS: readonly Entry[] = [
     },
   },
   {
+    name: "demo",
+    summary: "lessons: what a container is made of, done for real",
+    about:
+      "Lists the lessons, or runs those named: each says what it will do, does it, and shows what was observed beside what was predicted (exit code 1 when one differs).",
+    operands: [{ value: "NAME", help: "a lesson of the list", optional: true, many: true }],
+    options: [
+      { group: "Options", name: "all", help: "run all lessons" },
+      { group: "Options", name: "explain", help: "show the plans of a lesson, run nothing" },
+      { group: "Options", name: "code", help: "print the program that does the same with the library" },
+      { ...JSON_OPTION, help: "results as JSON" },
+    ],
+    examples: [
+      ["demo", "the list"],
+      ["demo pid net", "two lessons"],
+      ["demo full --code", "the program of a lesson"],
+    ],
+    load: async () => (await import("./demo.ts")).demoCommand,
+  },
+  {
     name: "completion",
     summary: "completions for a shell",
     about: "Prints a script that teaches the shell to complete nsrun's commands, options and their values.",

@@ -74,6 +74,8 @@ export interface ContainerOptions extends LimitOptions {
   gidMap?: string[] | undefined;
   /** NAME=SOFT[:HARD], "unlimited" for no limit. */
   ulimit?: string[] | undefined;
+  /** Directories of control groups to live in, as {@link Group.directories} of nsrun/cgroup has them. The library alone. */
+  cgroup?: readonly string[] | undefined;
   /** Of the new root: private, slave, shared, unbindable and their r… forms. */
   propagation?: string | undefined;
   /** nsrun's own pid 1 (default true); false: the command itself is pid 1, as in the article. */

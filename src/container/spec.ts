@@ -234,6 +234,7 @@ async function completed(
       terminal,
       ...domain,
     },
+    ...(options.cgroup ? { cgroup: options.cgroup } : {}),
     privileged,
   };
   const programs = await programsFor(maps);

@@ -107,6 +107,7 @@ const TABLE = {
   signalfd4: [289, 74],
   seccomp: [317, 277],
   keyctl: [250, 219],
+  msgget: [68, 186],
   getdents64: [217, 61],
   setxattr: [188, 5],
   lsetxattr: [189, 6],

@@ -40,6 +40,8 @@ export interface RawStep {
   readonly soft?: true;
   /** The result must equal the third argument: a whole read or write. */
   readonly exact?: true;
+  /** The result is reported, whatever it is, and the list goes on: how {@link observe} hears what the kernel answered. */
+  readonly tell?: true;
   /** For a clone: the `mark` at which the parent side goes on. */
   readonly jump?: string;
   /** A name for `jump`. */
@@ -64,6 +66,7 @@ export const RECORD_AT = 8;
 const STORE = 64;
 const SOFT = 128;
 const EXACT = 256;
+const TELL = 512;
 
 /** What the plan cannot know: where it will lie, the socket's number, the numbers behind its slots. */
 export interface Binding {
@@ -174,7 +177,7 @@ export function assemble(steps: readonly RawStep[], address: number, arch: Arch 
     const number = LOOPS[step.call as Loop] ?? syscallNumber(step.call as SyscallName, arch);
     memory.ints[at >> 2] = number;
     if (number < 0) memory.ints[(at >> 2) + 1] = -1;
-    let flags = (step.store ? STORE : 0) | (step.soft ? SOFT : 0) | (step.exact ? EXACT : 0);
+    let flags = (step.store ? STORE : 0) | (step.soft ? SOFT : 0) | (step.exact ? EXACT : 0) | (step.tell ? TELL : 0);
     for (let k = 0; k < step.args.length; k++) {
       const arg = step.args[k]!;
       const place = at + 8 + k * 8;

@@ -19,10 +19,10 @@ HID void nsi_main(void);
 
 /* nsi_begin  the ELF's entry: align the stack, go to nsi_main.
  * nsi_sys    one system call; returns -errno, touches no errno (it may run beside Bun's threads).
- * nsi_vexec  clone(flags, 0, &job[1]); then, in the child, fcntl(fd, F_SETFD, 0) for each int of the list job[6] up to a
- *            negative one, and execveat(job[2], job[3], job[4], job[5], AT_EMPTY_PATH). In registers only: the child shares
+ * nsi_vexec  clone(flags, 0, &job[1]); then, in the child, fcntl(fd, F_SETFD, 0) for each int of the list job[8] up to a
+ *            negative one, and the one call job[2](job[3] … job[7]), execveat as a rule. In registers only: the child may share
  *            Bun's stack and must not write to it. Its table of descriptors is its own: Bun's stay close-on-exec throughout,
- *            whatever another thread starts meanwhile. job[0] receives execveat's -errno. */
+ *            whatever another thread starts meanwhile. job[0] receives the result, if the call returns. */
 #if defined(__x86_64__)
 __asm__("nsi_begin:\n"
         "  xor %ebp, %ebp\n  and $-16, %rsp\n  call nsi_main\n  hlt\n"
@@ -32,28 +32,28 @@ __asm__("nsi_begin:\n"
         "nsi_vexec:\n"
         "  mov %rsi, %r9\n  lea 8(%rsi), %rdx\n  xor %esi, %esi\n  xor %r10d, %r10d\n  xor %r8d, %r8d\n"
         "  mov $56, %eax\n  syscall\n  test %rax, %rax\n  jnz nsi_vexec_out\n"
-        "  mov 48(%r9), %r12\n"
+        "  mov 64(%r9), %r12\n"
         "nsi_vexec_next:\n"
         "  movslq (%r12), %rdi\n  test %rdi, %rdi\n  js nsi_vexec_exec\n"
         "  mov $2, %esi\n  xor %edx, %edx\n  mov $72, %eax\n  syscall\n  add $4, %r12\n  jmp nsi_vexec_next\n"
         "nsi_vexec_exec:\n"
-        "  mov 16(%r9), %rdi\n  mov 24(%r9), %rsi\n  mov 32(%r9), %rdx\n  mov 40(%r9), %r10\n"
-        "  mov $0x1000, %r8d\n  mov $322, %eax\n  syscall\n"
+        "  mov 16(%r9), %rax\n  mov 24(%r9), %rdi\n  mov 32(%r9), %rsi\n  mov 40(%r9), %rdx\n"
+        "  mov 48(%r9), %r10\n  mov 56(%r9), %r8\n  syscall\n"
         "  mov %rax, (%r9)\n  mov $127, %edi\n  mov $60, %eax\n  syscall\n"
         "nsi_vexec_out:\n  ret\n");
 #elif defined(__aarch64__)
 /* TinyCC has no aarch64 assembler for these; the words are, in order:
  *   mov x0,sp; b nsi_main (38 words on, so nsi_main must be the first C function)
  *   mov x8,x0; mov x0,x1; … mov x5,x6; svc 0; ret
- *   vexec: mov x9,x1; add x2,x1,8; mov x1,0; mov x3,0; mov x4,0; mov x8,220; svc 0; cbnz x0,out; ldr x10,[x9,48];
+ *   vexec: mov x9,x1; add x2,x1,8; mov x1,0; mov x3,0; mov x4,0; mov x8,220; svc 0; cbnz x0,out; ldr x10,[x9,64];
  *   next:  ldrsw x0,[x10],4; tbnz x0,63,exec; mov x1,2; mov x2,0; mov x8,25; svc 0; b next;
- *   exec:  ldr x0,[x9,16]; ldr x1,[x9,24]; ldr x2,[x9,32]; ldr x3,[x9,40]; mov x4,0x1000; mov x8,281; svc 0;
+ *   exec:  ldr x8,[x9,16]; ldr x0,[x9,24]; ldr x1,[x9,32]; ldr x2,[x9,40]; ldr x3,[x9,48]; ldr x4,[x9,56]; svc 0;
  *          str x0,[x9]; mov x0,127; mov x8,93; svc 0; out: ret */
 __asm__("nsi_begin:\n .int 0x910003e0,0x14000026\n"
         "nsi_sys:\n .int 0xaa0003e8,0xaa0103e0,0xaa0203e1,0xaa0303e2,0xaa0403e3,0xaa0503e4,0xaa0603e5,0xd4000001,0xd65f03c0\n"
         "nsi_vexec:\n .int 0xaa0103e9,0x91002022,0xd2800001,0xd2800003,0xd2800004,0xd2801b88,0xd4000001,0xb5000280\n"
-        " .int 0xf940192a,0xb8804540,0xb7f800c0,0xd2800041,0xd2800002,0xd2800328,0xd4000001,0x17fffffa\n"
-        " .int 0xf9400920,0xf9400d21,0xf9401122,0xf9401523,0xd2820004,0xd2802328,0xd4000001\n"
+        " .int 0xf940212a,0xb8804540,0xb7f800c0,0xd2800041,0xd2800002,0xd2800328,0xd4000001,0x17fffffa\n"
+        " .int 0xf9400928,0xf9400d20,0xf9401121,0xf9401522,0xf9401923,0xf9401d24,0xd4000001\n"
         " .int 0xf9000120,0xd2800fe0,0xd2800ba8,0xd4000001,0xd65f03c0\n");
 #endif
 
@@ -67,6 +67,7 @@ struct step {          /* layout shared with src/ffi/program.ts */
 #define STORE 64       /* the result becomes the register */
 #define SOFT 128       /* a failure is passed over, and told when a later step fails for good */
 #define EXACT 256      /* the result must equal a[2]: a whole read or write */
+#define TELL 512       /* the result is reported, whatever it is, and the list goes on */
 
 struct plan {          /* at PLAN_ADDR in the ELF's data segment */
   long sock;           /* the socket to the supervisor */
@@ -79,6 +80,7 @@ struct plan {          /* at PLAN_ADDR in the ELF's data segment */
 #define R_ENDED 3
 #define R_SOFT 4
 #define R_WATCHED 6
+#define R_TOLD 7
 
 static void nsi_run(struct plan *p);
 static void nsi_watch(long pid, long sock, long terminal); /* watch.c */
@@ -190,6 +192,7 @@ static void nsi_run(struct plan *p) {
   struct step *s;
   long i, k, r, reg;
   long a[6];
+  int rec[4]; /* not p->rec: that holds the pid which the watch needs */
   i = 0;
   reg = 0;
   for (;;) {
@@ -214,7 +217,8 @@ static void nsi_run(struct plan *p) {
       for (k = 0; k < 64 && r == -11 /* EAGAIN */ && s->nr == SYS_openat2; k++)
         r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
     }
-    if ((r < 0 && -r != s->tolerate) || ((s->flags & EXACT) && r != a[2])) {
+    if (s->flags & TELL) nsi_send(p->sock, rec, R_TOLD, i, r);
+    else if ((r < 0 && -r != s->tolerate) || ((s->flags & EXACT) && r != a[2])) {
       if (!(s->flags & SOFT)) nsi_fail(p, i, r < 0 ? -r : 0);
       s->a[5] = -r; /* no soft step has six arguments that are used twice */
     }

@@ -1,5 +1,6 @@
 /** Starting a sealed ELF from Bun: one stackless clone(CLONE_VM|CLONE_VFORK) whose child makes a single call, execveat. */
 
+import { syscallNumber } from "./abi.ts";
 import { CLONE } from "./flags.ts";
 import { native } from "./native.ts";
 import { addressOf, bytes, failed, must, sys } from "./syscall.ts";
@@ -77,31 +78,47 @@ function wantChildren(): void {
 
 const allSignals = bytes(8).fill(0xff);
 const savedMask = bytes(8);
-const job = bytes(56);
+const job = bytes(72); // of nsi_vexec: the result, the tid, a call and its five arguments, the list of descriptors
 const empty = bytes(8);
+const AT_EMPTY_PATH = 0x1000;
+
+/**
+ * nsi_vexec: clone(flags) whose child makes one call with at most five arguments, writes its result to memory and ends, if the
+ * call returns. `result` is what our memory holds then: the child's word with CLONE_VM, 0 without. Needs CLONE_VFORK, for the
+ * child may be on our stack. `inherit` are the descriptors that survive an exec.
+ */
+export function cloneCall(
+  flags: number,
+  call: readonly number[],
+  inherit: Iterable<number> = [],
+): { pid: number; result: number } {
+  wantChildren();
+  const view = new DataView(job.buffer);
+  const list = Int32Array.from([...inherit, -1]);
+  const kept = bytes(list.byteLength);
+  kept.set(new Uint8Array(list.buffer));
+  for (let word = 0; word < 8; word++) view.setBigInt64(word * 8, BigInt(call[word - 2] ?? 0), true);
+  view.setBigInt64(64, BigInt(addressOf(kept)), true);
+  must("block signals", "rt_sigprocmask", SIG_SETMASK, allSignals, savedMask, 8);
+  const pid = native().vexec(flags, addressOf(job));
+  sys("rt_sigprocmask", SIG_SETMASK, savedMask, null, 8);
+  void kept;
+  return { pid, result: Number(view.getBigInt64(0, true)) };
+}
 
 /**
  * Executes the file `fd` with `argv` and no environment; `inherit` are the descriptors that survive the exec. Returns the
  * pid. All signals are blocked in the new program: it unblocks them when it is ready (a signal in between is not lost).
  */
 export function vexec(fd: number, argv: readonly string[], inherit: Iterable<number>): number {
-  wantChildren();
   const args = pointers(argv);
-  const view = new DataView(job.buffer);
-  const list = Int32Array.from([...inherit, -1]);
-  const kept = bytes(list.byteLength);
-  kept.set(new Uint8Array(list.buffer));
-  const words = [0, 0, fd, addressOf(empty), addressOf(args.array), addressOf(empty), addressOf(kept)];
-  for (const [word, value] of words.entries()) view.setBigInt64(word * 8, BigInt(value), true);
-  must("block signals", "rt_sigprocmask", SIG_SETMASK, allSignals, savedMask, 8);
-  const pid = native().vexec(CLONE.CLONE_VM | CLONE.CLONE_VFORK | SIGCHLD, addressOf(job));
-  sys("rt_sigprocmask", SIG_SETMASK, savedMask, null, 8);
+  const call = [syscallNumber("execveat"), fd, addressOf(empty), addressOf(args.array), addressOf(empty), AT_EMPTY_PATH];
+  const { pid, result } = cloneCall(CLONE.CLONE_VM | CLONE.CLONE_VFORK | SIGCHLD, call, inherit);
   if (pid < 0) throw failed(pid, "start the container's first process");
-  const error = Number(view.getBigInt64(0, true));
-  if (error < 0) {
+  if (result < 0) {
     sys("wait4", pid, null, 0, 0);
-    throw failed(error, "execute the container's first program");
+    throw failed(result, "execute the container's first program");
   }
-  void [args.keep, kept];
+  void args.keep;
   return pid;
 }

@@ -1,5 +1,6 @@
 /** buildPlan: a ContainerSpec becomes the list of system calls that make it. Pure: no descriptor is touched. */
 import { CLONE, names, O } from "../ffi/flags.ts";
+import { cgroupFlags, enterCgroup, openCgroup } from "./cgroup.ts";
 import { becomeSteps, idMapSteps, raiseSteps, timeSteps } from "./identity.ts";
 import { idmapSteps } from "./idmap.ts";
 import { landlockPrepare } from "./landlock.ts";
@@ -18,7 +19,7 @@ import { uplinkReady, uplinkSteps } from "./uplink.ts";
 export function cloneFlags(spec: ContainerSpec): number {
   let flags = 0;
   for (const ns of NAMESPACES) if (ns !== "time" && spec.namespaces[ns].mode === "new") flags |= NAMESPACE_FLAG[ns];
-  return flags;
+  return flags & ~cgroupFlags(spec);
 }
 
 const F_DUPFD_CLOEXEC = 1030;
@@ -69,6 +70,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
   return {
     prepare: [
       ...openJoined(spec),
+      ...openCgroup(spec),
       ...(clocked ? [placeholder("stage")] : []),
       ...root.prepare,
       ...mounts.prepare,
@@ -77,6 +79,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
     ],
     steps: [
       ...dieWithStage(),
+      ...enterCgroup(spec),
       step("container", "modes as given", "umask", [0]),
       ...(waits && ownUser ? [waitForGo()] : []),
       ...(ownUser ? clocks(spec) : []),

@@ -175,6 +175,8 @@ export interface ContainerSpec {
   readonly idMaps: IdMaps | undefined;
   readonly net: NetSpec;
   readonly process: ProcessSpec;
+  /** Directories of control groups that the container's processes are born in: absolute, one for each hierarchy. */
+  readonly cgroup?: readonly string[];
   /** CAP_SYS_ADMIN in the initial user namespace: the parent prepares mounts. Otherwise the container makes everything itself. */
   readonly privileged: boolean;
 }

@@ -43,6 +43,7 @@ const byProcess = { ...uplink, hands: "process" as const, control: { path: "/tmp
 
 const CASES: Record<string, Plan> = {
   default: buildPlan(base),
+  cgroup: buildPlan(spec({ cgroup: ["/sys/fs/cgroup/nsrun-box-1-1", "/sys/fs/cgroup/pids/nsrun-box-1-1"] })),
   "by-paths": buildPlan(base, "paths"),
   rootless: buildPlan(rootless()),
   "rootless-range": buildPlan(
