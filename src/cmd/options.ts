@@ -5,6 +5,8 @@ export interface Option {
   readonly short?: string;
   /** What follows the option; without it the option is a switch. */
   readonly value?: string;
+  /** A switch that may have one of these values, as `--NAME=VALUE` only; without one it is the first. */
+  readonly choices?: readonly string[];
   /** May be given more than once. */
   readonly many?: true;
   /** `--no-NAME` as well, or only. */
@@ -21,6 +23,7 @@ const ns = "Namespaces";
 const mnt = "Mounts";
 const proc = "Process";
 const ids = "Identity";
+const see = "Looking";
 
 export const RUN_OPTIONS: readonly Option[] = [
   {
@@ -115,6 +118,15 @@ export const RUN_OPTIONS: readonly Option[] = [
     value: "S",
     help: "seconds from SIGTERM or SIGHUP to SIGKILL for all; default 10",
   },
+  {
+    group: see,
+    name: "plan",
+    choices: ["text", "verbose", "json", "sh", "mermaid", "oci"],
+    help: "print what would be done, step by step, and do nothing",
+  },
+  { group: see, name: "verbose", help: "with --plan: each step with its reason and man page (also -v before -- or an option)" },
+  { group: see, name: "timings", choices: ["text", "json"], help: "after the run: how long each step took, on stderr" },
+  { group: see, name: "step", help: "stop before each step: Enter goes on, s opens a shell in the half-made container, q ends" },
   { group: proc, name: "init", negative: true, help: "the command itself is pid 1; nsrun's init does not reap for it" },
 ];
 

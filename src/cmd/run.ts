@@ -30,9 +30,9 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
     throw new UsageError("no command given", { hint: "nsrun run [OPTIONS] [--] COMMAND; a shell: nsrun run sh" });
   const say = (text: string) => void process.stderr.write(`nsrun: ${text}\n`);
   const defaults = bare ? bareDefaults(options, say) : {};
-  const { interactive: _, stopTimeout: timeout, ...rest } = options;
-  const signals = new Signals(stopTimeout(timeout)); // before the container starts, so that none is lost in between
-  const running = await start(command.length > 0 ? command : ["/bin/sh"], {
+  const { interactive: _, stopTimeout: timeout, plan, verbose, ...rest } = options;
+  const args = command.length > 0 ? command : ["/bin/sh"];
+  const all = {
     ...defaults,
     ...rest,
     stdin: "inherit",
@@ -40,7 +40,10 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
     stderr: "inherit",
     tty: ttyMode(options),
     say,
-  });
+  } as const;
+  if (plan) return (await import("./plan.ts")).showPlan(args, all, verbose && plan === "text" ? "verbose" : plan);
+  const signals = new Signals(stopTimeout(timeout)); // before the container starts, so that none is lost in between
+  const running = await start(args, all);
   signals.target(running);
   try {
     return (await running.result).code;

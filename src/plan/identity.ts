@@ -61,12 +61,17 @@ export function becomeSteps(lane: Lane, uid: number, gid: number, groups: readon
   ];
 }
 
+const limitText = (n: number): string => (n === Number.POSITIVE_INFINITY ? "RLIM64_INFINITY" : String(n));
+
 export const limitSteps = (spec: ContainerSpec): SyscallStep[] =>
   spec.process.rlimits.map(({ name, resource, soft, hard }) =>
     step("payload", `limit ${name}`, "prlimit64", [
       0,
       resource,
-      { words: [soft, hard].map((n) => (n === Number.POSITIVE_INFINITY ? -1 : n)), text: `{${soft}, ${hard}}` },
+      {
+        words: [soft, hard].map((n) => (n === Number.POSITIVE_INFINITY ? -1 : n)),
+        text: `{rlim_cur=${limitText(soft)}, rlim_max=${limitText(hard)}}`,
+      },
       0,
     ]),
   );

@@ -1,5 +1,5 @@
 /** What is mounted inside the root: proc, sysfs, /dev, then the user's mounts in the order given. */
-import { AT, AT_FDCWD, MOUNT_ATTR, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
+import { AT, AT_FDCWD, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
 import { attach, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
 import { boundResolvConf } from "./resolv.ts";
@@ -59,7 +59,7 @@ function volumeSource(mount: Mount, index: number, privileged: boolean): { prepa
       tree,
       "",
       AT.AT_EMPTY_PATH | (recursive ? AT.AT_RECURSIVE : 0),
-      mountAttr(set, propagation, `{attr_set=${names(MOUNT_ATTR, set)}, propagation=${names(MS, propagation)}}`),
+      mountAttr(set, propagation),
       32,
     ]);
   const kind = propagationFlags(mount.propagation) & ~MS.MS_REC;

@@ -1,0 +1,60 @@
+/** `nsrun run … --plan[=FORMAT]`: the plan in one of its faces, on stdout. */
+import pc from "picocolors";
+import type { RunOptions } from "../container/options.ts";
+import { type Planned, planned } from "../container/planned.ts";
+import type { Lane } from "../plan/step.ts";
+import { type Paint, PLAIN } from "../plan/text.ts";
+import type { CommandOptions } from "./parse.ts";
+
+/** Readable where there is no terminal to ask. */
+const COLUMNS = 100;
+/** Narrower than this nothing would be beside anything. */
+const NARROWEST = 60;
+
+export const columns = (stream: { columns?: number }): number => Math.max(NARROWEST, stream.columns || COLUMNS);
+
+/** Colours on a terminal, unless NO_COLOR (no-color.org) is there and not empty. */
+export function paintFor(stream: { isTTY?: boolean }): Paint {
+  if (!stream.isTTY || process.env.NO_COLOR) return PLAIN;
+  const { blue, magenta, green, yellow, cyan, dim, bold } = pc.createColors(true);
+  const lanes: Record<Lane, (text: string) => string> = {
+    parent: blue,
+    stage: magenta,
+    uplink: cyan,
+    container: green,
+    payload: yellow,
+  };
+  return { lane: (lane, text) => lanes[lane](text), label: bold, dim };
+}
+
+type Face = (planned: Planned) => Promise<string>;
+
+const text =
+  (verbose: boolean): Face =>
+  async ({ plan }) => {
+    const { planText, planVerbose } = await import("../plan/text.ts");
+    return (verbose ? planVerbose : planText)(plan, columns(process.stdout), paintFor(process.stdout));
+  };
+
+const FACES: Record<NonNullable<CommandOptions["plan"]>, Face> = {
+  text: text(false),
+  verbose: text(true),
+  json: async ({ plan }) => `${JSON.stringify((await import("../plan/json.ts")).planJson(plan), null, 2)}\n`,
+  sh: async ({ spec }) => (await import("../plan/sh.ts")).planScript(spec),
+  mermaid: async ({ plan }) => (await import("../plan/mermaid.ts")).planMermaid(plan),
+  oci: async ({ spec }) => `${JSON.stringify((await import("../plan/oci.ts")).ociConfig(spec), null, 2)}\n`,
+};
+
+/** All of `text` on stdout. Whoever reads it may have seen enough: that is no failure. */
+export async function print(text: string): Promise<void> {
+  try {
+    await Bun.write(Bun.stdout, text);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EPIPE") throw error;
+  }
+}
+
+export async function showPlan(command: readonly string[], options: RunOptions, format: keyof typeof FACES): Promise<number> {
+  await print(await FACES[format](await planned(command, options)));
+  return 0;
+}

@@ -1,0 +1,1 @@
+export const planMermaid = (_: unknown): string => "";

@@ -1,0 +1,1 @@
+export const ociConfig = (_: unknown): unknown => "";
