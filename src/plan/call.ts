@@ -1,6 +1,7 @@
 /** One step of a plan as strace(1) would print it: names for flags, quoted strings, `<…>` for what only a run can know. */
 import { describe } from "../net/verb.ts";
-import type { Arg, Loop, NetStep, ProgramStep, RelayStep, Slot, Step, SyscallStep } from "./step.ts";
+import type { Arg, Loop, NetStep, ProgramStep, RelayStep, Slot, SyscallStep } from "./step.ts";
+import type { TimelineStep } from "./timeline.ts";
 import { wordFor } from "./words.ts";
 
 /** C's way of quoting; what is no printable ASCII in octal, as strace does. */
@@ -101,7 +102,8 @@ function netLine({ verb, side, peerIn }: NetStep): string {
 const programLine = ({ programs }: ProgramStep): string => programs.map((words) => words.map(piece).join(" ")).join(" & ");
 
 /** `mount("proc", ".", "proc", MS_NOSUID|MS_NODEV|MS_NOEXEC, NULL)`; a netlink request as its `ip` command. */
-export function callText(step: Step): string {
+export function callText(step: TimelineStep): string {
+  if ("fixed" in step) return step.calls.slice(-2).join(", ");
   if ("verb" in step) return netLine(step);
   if ("programs" in step) return programLine(step);
   if ("relay" in step) return relayLine(step);

@@ -1,5 +1,6 @@
 /** Neighbouring steps that do one thing together, as one line: the plan of a container is about a hundred calls long. */
-import type { Lane, Step } from "./step.ts";
+import type { Lane } from "./step.ts";
+import type { TimelineStep as Step } from "./timeline.ts";
 
 /** Steps `first` to `last`, counted from 1. */
 export interface Group {

@@ -2,8 +2,8 @@
 import type { Bytes } from "../ffi/program.ts";
 import { callText, isLoop, LOOP_CALLS } from "./call.ts";
 import { manPage, reason } from "./manual.ts";
-import type { Arg, Plan, Slot, Step, SyscallStep, Words } from "./step.ts";
-import { timeline } from "./timeline.ts";
+import type { Arg, Plan, Slot, SyscallStep, Words } from "./step.ts";
+import { type TimelineStep as Step, timeline } from "./timeline.ts";
 import { wordFor } from "./words.ts";
 
 export const PLAN_VERSION = 1;
@@ -34,6 +34,7 @@ function call(step: Step): { name: string; args: unknown[]; made_of?: readonly s
   if ("verb" in step) return { name: "rtnetlink", args: [{ side: step.side, ...step.verb }] };
   if ("programs" in step) return { name: "spawn", args: step.programs.map((words) => words.map(piece)) };
   if ("relay" in step) return { name: "relay", args: [step.relay] };
+  if ("fixed" in step) return { name: step.fixed, args: [], made_of: step.calls };
   const args = step.args.map((arg, i) => argument(step, arg, i));
   return { name: step.call, args, ...(isLoop(step.call) ? { made_of: LOOP_CALLS[step.call] } : {}) };
 }

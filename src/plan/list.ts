@@ -42,6 +42,12 @@ export function mountAttr(set: number, propagation: number): Words {
   };
 }
 
+/** struct msghdr that carries descriptors (SCM_RIGHTS) beside `length` bytes, as strace prints it. */
+export function messageText(data: string, length: number, descriptors: string): string {
+  const control = `[{cmsg_len=20, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=${descriptors}}]`;
+  return `{msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=${data}, iov_len=${length}}], msg_iovlen=1, msg_control=${control}, msg_controllen=24, msg_flags=0}`;
+}
+
 export const EEXIST = 17;
 
 /** Follows links of the root inside the root only, and never a magic link of /proc. */

@@ -1,5 +1,6 @@
 /** Where a step is explained: the man page that says most about it, and a reason where the plan gives none of its own. */
-import type { Step, SyscallStep } from "./step.ts";
+import type { SyscallStep } from "./step.ts";
+import type { TimelineStep } from "./timeline.ts";
 
 type Page = readonly [page: string, reason: string];
 
@@ -100,15 +101,16 @@ function special({ call, args }: SyscallStep): string | undefined {
 const IP: Readonly<Record<string, string>> = { link: "ip-link(8)", address: "ip-address(8)", route: "ip-route(8)" };
 
 /** `mount(2), proc(5)` */
-export function manPage(step: Step): string {
+export function manPage(step: TimelineStep): string {
   if ("verb" in step) return `${IP[step.verb.verb.split(" ")[0]!] ?? "ip(8)"}, rtnetlink(7)`;
   if ("programs" in step) return "newuidmap(1), user_namespaces(7)";
   if ("relay" in step) return "slirp4netns(1)";
+  if ("fixed" in step) return step.fixed === "go" ? "send(2)" : "memfd_create(2), clone(2), execveat(2)";
   return special(step) ?? PAGES[step.call]?.[0] ?? `${step.call}(2)`;
 }
 
 /** The plan's own reason, or the one that every such call has. */
-export function reason(step: Step): string | undefined {
+export function reason(step: TimelineStep): string | undefined {
   if (step.why !== undefined) return step.why;
   return "call" in step ? PAGES[step.call]?.[1] : undefined;
 }

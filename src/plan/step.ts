@@ -69,6 +69,16 @@ export interface ProgramStep {
 
 export type Step = SyscallStep | NetStep | ProgramStep | RelayStep;
 
+/** What the parent does between the parts of a plan, the same for every plan: src/container/start.ts. */
+export interface FixedStep {
+  readonly lane: "parent";
+  readonly label: string;
+  readonly why: string;
+  readonly fixed: "start" | "go";
+  /** The calls as strace prints them, the telling ones last. */
+  readonly calls: readonly string[];
+}
+
 /** A plan in three parts, each in the order in which it runs. */
 export interface Plan {
   /** Parent, before anything is started. */

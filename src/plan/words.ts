@@ -125,7 +125,7 @@ function dependent(call: string, args: readonly unknown[], index: number): Word 
     if (args[0] === PR.PR_SET_PDEATHSIG) return signal;
     if (args[0] === PR.PR_SET_DUMPABLE) return one(DUMPABLE);
   }
-  if (call === "ioctl" && index === 2 && args[1] === IOCTL.TIOCGPTPEER) return openNames;
+  if (call === "ioctl" && index === 2 && args[1] === IOCTL.TIOCGPTPEER) return (value) => `0x${value.toString(16)}`;
   if (call === "socket" && index === 2) return one(args[0] === 16 ? NETLINK : IPPROTO);
   return undefined;
 }
