@@ -1,7 +1,6 @@
 /** Steps of a plan as the commands of util-linux and iproute2 that do the same, for sh.ts. */
 import { CLONE, MOUNT_ATTR, MS, O, OPEN_TREE, RLIMIT, S } from "../ffi/flags.ts";
-import { describe } from "../net/verb.ts";
-import type { Arg, Step, SyscallStep } from "./step.ts";
+import type { Arg, SyscallStep } from "./step.ts";
 
 /** One word for sh(1). */
 export const word = (text: string): string =>
@@ -59,7 +58,7 @@ export const written = (step: SyscallStep): string => {
   return typeof arg === "object" && arg !== null && "bytes" in arg ? Buffer.from(arg.bytes).toString() : "";
 };
 
-const print = (text: string): string => `printf %s ${word(text)}`;
+export const print = (text: string): string => `printf %s ${word(text)}`;
 
 /** `also WORDS [-R] TARGET`: options besides those that the mount has, which mount(8) would take away. */
 export const ALSO = [
@@ -241,30 +240,3 @@ const CALLS: Readonly<Record<string, Method>> = Object.fromEntries(
     .filter((name) => !["constructor", "step", "rooted"].includes(name))
     .map((name) => [name, METHODS[name]!]),
 );
-
-const words = (list: readonly (string | { slot: string })[]): string =>
-  list.map((w) => (typeof w === "string" ? word(w) : '"$pid"')).join(" ");
-
-/** What the parent does while the container waits; `$pid` is the container. */
-export function betweenLines(steps: readonly Step[]): string[] {
-  let file = "";
-  return steps.flatMap((step) => {
-    if ("programs" in step) return step.programs.map(words);
-    if ("verb" in step) {
-      const whole =
-        step.peerIn !== undefined && step.verb.verb === "link add veth"
-          ? { ...step.verb, peer: { ...step.verb.peer, netns: 0 } }
-          : step.verb;
-      const enter = step.side === "container" ? 'nsenter --target "$pid" --net ' : "";
-      return describe(whole, '"$pid"')
-        .split(" && ")
-        .map((command) => enter + command);
-    }
-    if (!("call" in step)) return [];
-    const path = step.args[1];
-    if (step.call === "openat" && typeof path === "object" && path !== null && "template" in path) {
-      file = path.template.map((part) => (typeof part === "string" ? part : '"$pid"')).join("");
-    }
-    return step.call === "write" ? [`${print(written(step))} >${file}`] : [];
-  });
-}

@@ -3,8 +3,9 @@
  * runs: docs/design/0009-plan-shown.md says where it is only near.
  */
 import { NsrunError } from "../errors.ts";
+import { betweenLines } from "./between-sh.ts";
 import { buildPlan, cloneFlags } from "./build.ts";
-import { ALSO, betweenLines, namespaceWords, Shell, word } from "./sh-steps.ts";
+import { ALSO, namespaceWords, Shell, word } from "./sh-steps.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES } from "./spec.ts";
 import type { Plan, SyscallStep } from "./step.ts";
 
@@ -154,9 +155,6 @@ function beginLines(spec: ContainerSpec, first: number): string[] {
   return ['echo $$ >"$dir/pid"', 'read -r _ <"$dir/go"', `exec ${enter([...become, ...unshareWords(spec, first)], "inside")}`];
 }
 
-/** No line of a command is likely to be this one. */
-const END = "END_OF_STEPS";
-
 /** The script. Throws NsrunError for a container whose root is in nsrun's memory only. */
 export function planScript(spec: ContainerSpec): string {
   if (typeof spec.root?.lower === "object")
@@ -169,19 +167,24 @@ export function planScript(spec: ContainerSpec): string {
     (own ? NAMESPACE_FLAG.user : 0) | (spec.net.mode === "veth" || spec.net.mode === "pasta" ? NAMESPACE_FLAG.net : 0);
   const waits = plan.waits && !(isSimple(spec) && spec.net.mode !== "pasta");
   const body = waits ? waiting(spec, plan, first) : [`exec ${enter([...joinWords(spec), ...unshareWords(spec, 0)], "inside")}`];
-  return [
-    "#!/bin/sh",
-    "# by nsrun --plan=sh: the same container by util-linux (2.38), coreutils (8.31) and iproute2, one command for each step or two.",
-    "set -eu",
-    "PATH=$PATH:/usr/sbin:/sbin",
-    `steps=$(cat <<'${END}'`,
+  const functions = [
     "nsenter=$(command -v nsenter)",
     "setpriv=$(command -v setpriv)",
-    ...(waits ? define("begin", beginLines(spec, first)) : []),
     ...(inside.some((line) => line.startsWith("also ")) ? ALSO : []),
+    ...(waits ? define("begin", beginLines(spec, first)) : []),
     ...define("inside", inside),
     ...(swapped.length > 0 ? define("swapped", swapped) : []),
-    END,
+  ];
+  let end = "END";
+  while (functions.some((line) => line.split("\n").includes(end))) end += "_";
+  return [
+    "#!/bin/sh",
+    "# by nsrun --plan=sh: the same container by util-linux (2.38), coreutils (8.31) and iproute2.",
+    "set -eu",
+    "PATH=$PATH:/usr/sbin:/sbin",
+    `steps=$(cat <<'${end}'`,
+    ...functions,
+    end,
     ")",
     "export steps",
     ...body,
