@@ -124,7 +124,7 @@ export const RUN_OPTIONS: readonly Option[] = [
     choices: ["text", "verbose", "json", "sh", "mermaid", "oci"],
     help: "print what would be done, step by step, and do nothing",
   },
-  { group: see, name: "verbose", help: "with --plan: each step with its reason and man page (also -v before -- or an option)" },
+  { group: see, name: "verbose", help: "each step of the plan with its reason and man page (also -v before -- or an option)" },
   { group: see, name: "timings", choices: ["text", "json"], help: "after the run: how long each step took, on stderr" },
   { group: see, name: "step", help: "stop before each step: Enter goes on, s opens a shell in the half-made container, q ends" },
   { group: proc, name: "init", negative: true, help: "the command itself is pid 1; nsrun's init does not reap for it" },

@@ -30,7 +30,7 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
     throw new UsageError("no command given", { hint: "nsrun run [OPTIONS] [--] COMMAND; a shell: nsrun run sh" });
   const say = (text: string) => void process.stderr.write(`nsrun: ${text}\n`);
   const defaults = bare ? bareDefaults(options, say) : {};
-  const { interactive: _, stopTimeout: timeout, plan, verbose, ...rest } = options;
+  const { interactive: _, stopTimeout: timeout, plan, verbose, timings, step, ...rest } = options;
   const args = command.length > 0 ? command : ["/bin/sh"];
   const all = {
     ...defaults,
@@ -43,6 +43,7 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
   } as const;
   if (plan) return (await import("./plan.ts")).showPlan(args, all, verbose && plan === "text" ? "verbose" : plan);
   const signals = new Signals(stopTimeout(timeout)); // before the container starts, so that none is lost in between
+  if (timings || step) return (await import("./observed.ts")).runObserved(args, all, signals, timings, step === true);
   const running = await start(args, all);
   signals.target(running);
   try {

@@ -6,6 +6,7 @@ import { buildPlan } from "../plan/build.ts";
 import type { Plan } from "../plan/step.ts";
 import { type Ended, Supervised, type Timings } from "./container.ts";
 import { explainExec } from "./explain.ts";
+import type { Observer } from "./observer.ts";
 import type { ContainerOptions, RunOptions } from "./options.ts";
 import { chosenRecipe, tryRecipes } from "./recipe.ts";
 import { Slots } from "./slots.ts";
@@ -62,6 +63,7 @@ export function launch(
   streams: Streams,
   explainRoot: number,
   terminal?: Terminal,
+  observer?: Observer,
 ): Supervised {
   const done = () => {
     terminal?.[Symbol.dispose]();
@@ -71,8 +73,9 @@ export function launch(
     release();
   };
   try {
-    const process = tryRecipes(spec, (plan) => {
-      const slots = new Slots(driver, programs);
+    const process = tryRecipes(spec, (made) => {
+      const plan = observer ? observer.plan(made) : made;
+      const slots = new Slots(driver, programs, observer);
       stdioSlots(slots, streams);
       terminal?.fill(slots);
       if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
@@ -125,7 +128,7 @@ export async function start(command: readonly string[], options: RunOptions = {}
   const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
   const terminal = openTerminal(options.tty, streams);
   const completed = await complete(command, options, streams, terminal);
-  const process = launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"), terminal);
+  const process = launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"), terminal, options.observer);
   const kill = (signal: string | number = "SIGTERM") => process.kill(signalNumber(signal));
   endOnAbort(process, options.signal);
   return {

@@ -112,5 +112,6 @@ export function manPage(step: TimelineStep): string {
 /** The plan's own reason, or the one that every such call has. */
 export function reason(step: TimelineStep): string | undefined {
   if (step.why !== undefined) return step.why;
+  if ("verb" in step) return "as ip(8) does it, by one rtnetlink message";
   return "call" in step ? PAGES[step.call]?.[1] : undefined;
 }

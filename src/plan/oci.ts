@@ -1,5 +1,5 @@
 /**
- * `--plan=oci`: the container as a config.json of the OCI runtime specification (1.2), to be started by crun or runc in a
+ * `--plan=oci`: the container as a config.json of the OCI runtime specification (1.0.2, which crun of 2023 knows), to be started by crun or runc in a
  * bundle directory: `nsrun run … --plan=oci >config.json && crun run NAME`. What OCI has no word for is said in
  * docs/design/0009-plan-shown.md.
  */
@@ -120,7 +120,7 @@ export function ociConfig(spec: ContainerSpec): object {
     return [{ type: TYPES[ns] ?? ns, ...(use.mode === "join" ? { path: use.path } : {}) }];
   });
   return {
-    ociVersion: "1.2.0",
+    ociVersion: "1.0.2",
     process: processConfig(spec),
     // a throw-away layer is the bundle's maker's business: without one nothing must write into the directory
     root: { path: root.lower, readonly: root.readOnly || root.layer === "overlay" },

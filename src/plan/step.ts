@@ -32,6 +32,8 @@ export interface SyscallStep extends Omit<RawStep, "args" | "store"> {
    * into memory. Other lanes: `true` stores it in the register.
    */
   readonly store?: string | true | readonly [string, string];
+  /** Of an observer (--timings, --step), not of the container: it has no number. */
+  readonly observing?: true;
 }
 
 /** An rtnetlink request of the parent, on the host's side or in the container's network namespace. */

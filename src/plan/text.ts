@@ -62,7 +62,8 @@ export function planText(plan: Plan, columns: number, paint: Paint = PLAIN): str
     entry(numbers(group), numberWidth, group.lane, body(callText(group.telling), group.label, width, paint), paint),
   );
   const note = `${steps.length} steps; where a line stands for several it shows the telling one; --verbose: each, with its reason`;
-  return [...lines, ...(groups.length < steps.length ? [paint.dim(note)] : []), ""].join("\n");
+  const notes = groups.length < steps.length ? wrap(note, columns).map((line) => paint.dim(line)) : [];
+  return [...lines, ...notes, ""].join("\n");
 }
 
 /** Every step, its label, its reason and the man page. */

@@ -1,5 +1,5 @@
 /** The steps of a plan in the order of time: the numbers that errors, `--plan`, `--timings` and `--step` speak of. */
-import type { FixedStep, Plan, Step } from "./step.ts";
+import type { FixedStep, Plan, Step, SyscallStep } from "./step.ts";
 
 /** src/ffi/vexec.ts. Stackless: the child makes one call in our memory, and is another program. */
 const START: FixedStep = {
@@ -29,10 +29,12 @@ export type TimelineStep = Step | FixedStep;
  * pid before it; what the stage does after its watch comes last.
  */
 export function timeline(plan: Plan): TimelineStep[] {
-  const { prepare, child } = plan;
+  const kept = ({ observing }: SyscallStep) => !observing;
+  const [prepare, child] = [plan.prepare.filter(kept), plan.child.filter(kept)];
   const between = plan.waits ? [...plan.between, GO] : plan.between;
   const clone = child.findIndex((step) => step.jump === "watch");
-  const report = child.findIndex((step) => step.mark === "watch");
+  // behind a clone each process goes on for itself: the stage's first step is its report
+  const report = child.findIndex((step, i) => i > clone && step.lane === "stage");
   if (clone < 0 || report < clone) return [...prepare, START, ...child, ...between];
   const rest = [...child.slice(clone + 1, report), ...child.slice(report + 1)];
   return [...prepare, START, ...child.slice(0, clone + 1), child[report]!, ...between, ...rest];
