@@ -34,7 +34,10 @@ export class Stepper implements Observer {
   readonly #tty = sys("openat", AT_FDCWD, "/dev/tty", O.O_RDWR | O.O_CLOEXEC, 0);
   #all: TimelineStep[] = [];
   #plan: Plan | undefined;
-  #slots: Slots | undefined;
+  /** Where the children's answers are written; ours alone, since the slots close when the container is there. */
+  #pipe = -1;
+  /** Said once: whoever asks afterwards gets the same answer. */
+  #stopped: NsrunError | undefined;
   /** The container, once it has a pid; what asked before it had one. */
   #pid = 0;
   #early: (() => void) | undefined;
@@ -55,8 +58,12 @@ export class Stepper implements Observer {
   }
 
   started(slots: Slots | undefined): void {
-    if (slots) this.#slots = slots;
-    else this.#ask(this.#all.find((step) => "fixed" in step)!);
+    if (!slots) {
+      this.#ask(this.#all.find((step) => "fixed" in step)!);
+      return;
+    }
+    this.#pipe = slots.get("step.answer");
+    slots.disown(this.#pipe);
   }
 
   record(kind: number, a: number, _b: number, process: Supervised): boolean {
@@ -75,19 +82,24 @@ export class Stepper implements Observer {
   }
 
   #answer(step: Step, process: Supervised): void {
-    const pipe = this.#slots!.get("step.answer");
     try {
       this.#ask(step);
-      sys("write", pipe, bytes(1), 1);
+      sys("write", this.#pipe, bytes(1), 1);
     } catch (error) {
       process.abort(error as NsrunError);
-      sys("close", pipe); // whoever waits reads the end, and ends
-      this.#slots!.disown(pipe);
+      this.#hangUp();
     }
+  }
+
+  /** Whoever waits reads the end, and ends. */
+  #hangUp(): void {
+    if (this.#pipe >= 0) sys("close", this.#pipe);
+    this.#pipe = -1;
   }
 
   /** Returns when it may go on. Throws NsrunError when not. */
   #ask(step: TimelineStep): void {
+    if (this.#stopped) throw this.#stopped;
     const number = this.#all.indexOf(step) + 1;
     const place = `step ${number} of ${this.#all.length}`;
     const paint = paintFor(process.stderr);
@@ -100,7 +112,10 @@ export class Stepper implements Observer {
       const line = readLine(this.#tty);
       if (line === "") return;
       if (line === "s") this.#shell();
-      else if (line === undefined || line === "q") throw new NsrunError(`stopped before ${place}: ${step.label}`);
+      else if (line === undefined || line === "q") {
+        this.#stopped = new NsrunError(`stopped before ${place}: ${step.label}`);
+        throw this.#stopped;
+      }
     }
   }
 
@@ -122,6 +137,7 @@ export class Stepper implements Observer {
 
   /** When all is over. */
   close(): void {
+    this.#hangUp();
     sys("close", this.#tty);
   }
 }

@@ -1,6 +1,6 @@
 /** What the parent does between clone and go, as shell commands: id maps, the veth pair. `$pid` is the container. */
 import { describe } from "../net/verb.ts";
-import { print, word, written } from "./sh-steps.ts";
+import { print, word, written } from "./sh-words.ts";
 import type { Step } from "./step.ts";
 
 const words = (list: readonly (string | { slot: string })[]): string =>

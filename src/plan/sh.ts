@@ -5,7 +5,8 @@
 import { NsrunError } from "../errors.ts";
 import { betweenLines } from "./between-sh.ts";
 import { buildPlan, cloneFlags } from "./build.ts";
-import { ALSO, namespaceWords, Shell, word } from "./sh-steps.ts";
+import { Shell } from "./sh-steps.ts";
+import { ALSO, namespaceWords, word } from "./sh-words.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES } from "./spec.ts";
 import type { Plan, SyscallStep } from "./step.ts";
 

@@ -6,7 +6,7 @@ import { manPage, reason } from "../../src/plan/manual.ts";
 import { planMermaid } from "../../src/plan/mermaid.ts";
 import { ociConfig } from "../../src/plan/oci.ts";
 import { planScript } from "../../src/plan/sh.ts";
-import { word } from "../../src/plan/sh-steps.ts";
+import { word } from "../../src/plan/sh-words.ts";
 import type { Plan, SyscallStep } from "../../src/plan/step.ts";
 import { stepped } from "../../src/plan/stepped.ts";
 import { planText, planVerbose, wrap } from "../../src/plan/text.ts";
