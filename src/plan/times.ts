@@ -76,6 +76,8 @@ function childTimes(child: readonly SyscallStep[], stamps: readonly bigint[]): M
       const end = stamps[stampOf.executed(child.length)] ?? 0n;
       if (end > 0n) times.set(step, end - last);
     }
+    // then the stage has waited for the exec: no step of the plan
+    if (step.mark === "watch") last = stamps[stampOf.executed(child.length)] || last;
   }
   return times;
 }
@@ -91,12 +93,14 @@ export function timesOf(plan: Plan, { parent, starting, stamps }: Stamps): Times
     const own = parent.get(step);
     return own ? own.end - own.begin : child.get(step as SyscallStep);
   };
-  const steps = timeline(plan).map((step, i) => ({
+  const all = timeline(plan);
+  const end = all.findIndex((step) => "call" in step && step.call === "watch");
+  const steps = all.map((step, i) => ({
     number: i + 1,
     lane: step.lane,
     label: step.label,
     us: micro(took(step)),
-    kind: kindOf(step),
+    kind: i > end ? "other" : kindOf(step), // nobody waits for what the stage does afterwards
     waits: isWait(step),
   }));
   const sum = (kind: Kind) => steps.reduce((all, s) => all + (s.kind === kind && !s.waits ? (s.us ?? 0) : 0), 0);
