@@ -2,6 +2,7 @@
 import pc from "picocolors";
 import type { RunOptions } from "../container/options.ts";
 import { type Planned, planned } from "../container/planned.ts";
+import { readText } from "../ffi/file.ts";
 import type { Lane } from "../plan/step.ts";
 import { type Paint, PLAIN } from "../plan/text.ts";
 import type { CommandOptions } from "./parse.ts";
@@ -36,13 +37,20 @@ const text =
     return (verbose ? planVerbose : planText)(plan, columns(process.stdout), paintFor(process.stdout));
   };
 
+/** The capabilities that we have. */
+function held(): bigint {
+  const status = readText("/proc/self/status");
+  const [, hex] = /^CapEff:\s*([0-9a-f]+)$/m.exec(typeof status === "string" ? status : "") ?? [];
+  return BigInt(`0x${hex ?? "0"}`);
+}
+
 const FACES: Record<NonNullable<CommandOptions["plan"]>, Face> = {
   text: text(false),
   verbose: text(true),
   json: async ({ plan }) => `${JSON.stringify((await import("../plan/json.ts")).planJson(plan), null, 2)}\n`,
   sh: async ({ spec }) => (await import("../plan/sh.ts")).planScript(spec),
   mermaid: async ({ plan }) => (await import("../plan/mermaid.ts")).planMermaid(plan),
-  oci: async ({ spec }) => `${JSON.stringify((await import("../plan/oci.ts")).ociConfig(spec), null, 2)}\n`,
+  oci: async ({ spec }) => `${JSON.stringify((await import("../plan/oci.ts")).ociConfig(spec, held()), null, 2)}\n`,
 };
 
 /** All of `text` on stdout. Whoever reads it may have seen enough: that is no failure. */

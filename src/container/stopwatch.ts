@@ -26,6 +26,9 @@ export interface Measured {
   readonly stamps: readonly bigint[];
 }
 
+/** A plan that is started again is timed, and encoded, once. */
+const known = new WeakMap<Plan, Plan>();
+
 export class Stopwatch implements Observer {
   #plan: Plan | undefined;
   readonly #parent = new Map<Step, { begin: bigint; end: bigint }>();
@@ -38,7 +41,9 @@ export class Stopwatch implements Observer {
   plan(plan: Plan): Plan {
     this.#plan = plan;
     this.#parent.clear(); // an older recipe begins anew
-    return timed(plan);
+    const watched = known.get(plan) ?? timed(plan);
+    known.set(plan, watched);
+    return watched;
   }
   before(): void {
     this.#begin = now();

@@ -12,7 +12,7 @@ import { type ContainerSpec, type IdMap, type Mount, NAMESPACES } from "./spec.t
 /** config-linux.md, "Namespaces". */
 const TYPES: Readonly<Partial<Record<string, string>>> = { net: "network", mnt: "mount" };
 
-/** capabilities(7), by number. nsrun takes none away yet. */
+/** capabilities(7), by number. nsrun takes none away yet: the container has its caller's, and in a user namespace all. */
 const CAPABILITIES =
   "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
     .split(" ")
@@ -89,8 +89,10 @@ function hooks(spec: ContainerSpec): object {
   return { hooks: { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", script] }] } };
 }
 
-function processConfig({ process }: ContainerSpec): object {
-  const capable = process.uid === 0 ? CAPABILITIES : [];
+function processConfig({ process, namespaces }: ContainerSpec, held: bigint): object {
+  const all = namespaces.user.mode === "new" ? -1n : held;
+  const bounding = CAPABILITIES.filter((_, i) => (all >> BigInt(i)) & 1n);
+  const capable = process.uid === 0 ? bounding : [];
   const limit = (n: number) => (n === Number.POSITIVE_INFINITY ? 2 ** 64 - 1 : n);
   return {
     terminal: process.terminal !== undefined,
@@ -98,7 +100,7 @@ function processConfig({ process }: ContainerSpec): object {
     args: process.args,
     env: process.env,
     cwd: process.cwd ?? "/",
-    capabilities: { bounding: CAPABILITIES, effective: capable, permitted: capable, inheritable: [] },
+    capabilities: { bounding, effective: capable, permitted: capable, inheritable: [] },
     rlimits: process.rlimits.map(({ name, soft, hard }) => ({
       type: `RLIMIT_${name.toUpperCase()}`,
       soft: limit(soft),
@@ -108,8 +110,8 @@ function processConfig({ process }: ContainerSpec): object {
   };
 }
 
-/** The document. Throws NsrunError for what no config.json can say. */
-export function ociConfig(spec: ContainerSpec): object {
+/** The document. `held`: the caller's capabilities, as /proc/self/status has them. Throws NsrunError for what no config.json can say. */
+export function ociConfig(spec: ContainerSpec, held: bigint): object {
   const { root, namespaces, idMaps, timeOffsets } = spec;
   if (!root) throw new NsrunError("--plan=oci: an OCI container has a mount namespace and a root of its own");
   if (typeof root.lower === "object")
@@ -121,7 +123,7 @@ export function ociConfig(spec: ContainerSpec): object {
   });
   return {
     ociVersion: "1.0.2",
-    process: processConfig(spec),
+    process: processConfig(spec, held),
     // a throw-away layer is the bundle's maker's business: without one nothing must write into the directory
     root: { path: root.lower, readonly: root.readOnly || root.layer === "overlay" },
     ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
@@ -134,7 +136,12 @@ export function ociConfig(spec: ContainerSpec): object {
         ? { uidMappings: mappings(idMaps.uid), gidMappings: mappings(idMaps.gid) }
         : {}),
       ...(namespaces.time.mode === "new"
-        ? { timeOffsets: { monotonic: { secs: timeOffsets.monotonic }, boottime: { secs: timeOffsets.boottime } } }
+        ? {
+            timeOffsets: {
+              monotonic: { secs: timeOffsets.monotonic, nanosecs: 0 },
+              boottime: { secs: timeOffsets.boottime, nanosecs: 0 },
+            },
+          }
         : {}),
       rootfsPropagation: spec.propagation,
     },

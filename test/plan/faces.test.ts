@@ -124,15 +124,19 @@ test("every line of the diagram is mermaid's, between lanes that it has declared
 });
 
 test("a config.json says what the spec says", () => {
-  const config = ociConfig(
-    spec({ process: { ...spec().process, rlimits: [{ name: "nofile", resource: 7, soft: 1, hard: 2 }] } }),
-  );
+  const rlimits = [{ name: "nofile", resource: 7, soft: 1, hard: 2 }];
+  const config = ociConfig(spec({ process: { ...spec().process, rlimits } }), 5n);
   expect(config).toMatchObject({
     hostname: "box",
     root: { path: "/lower", readonly: true },
-    process: { args: ["true"], cwd: "/", rlimits: [{ type: "RLIMIT_NOFILE", soft: 1, hard: 2 }] },
+    process: {
+      args: ["true"],
+      cwd: "/",
+      capabilities: { bounding: ["CAP_CHOWN", "CAP_DAC_READ_SEARCH"] },
+      rlimits: [{ type: "RLIMIT_NOFILE", soft: 1, hard: 2 }],
+    },
   });
-  expect(() => ociConfig(SPECS.shared)).toThrow("--plan=oci: an OCI container has a mount namespace");
+  expect(() => ociConfig(SPECS.shared, 0n)).toThrow("--plan=oci: an OCI container has a mount namespace");
 });
 
 /** An observer's plan without the observer's steps. */
