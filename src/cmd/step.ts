@@ -28,6 +28,27 @@ function readLine(tty: number): string | undefined {
   return length <= 0 ? undefined : Buffer.from(line.subarray(0, length)).toString().trim();
 }
 
+/** asm-generic/ioctls.h */
+const [TCGETS, TCSETS, TIOCGPGRP, TIOCSPGRP] = [0x5401, 0x5402, 0x540f, 0x5410];
+const [SIG_SETMASK, SIGTTOU] = [2, 22];
+
+/**
+ * Gives back what a shell in another pid namespace cannot: the foreground of the terminal, since our process group has no
+ * number there. From the background that is asked for with SIGTTOU blocked (tcsetpgrp(3)). And the modes, should it be killed.
+ */
+function keepTerminal(tty: number): () => void {
+  const [modes, group, all, mask] = [bytes(64), bytes(8), bytes(8), bytes(8)];
+  sys("ioctl", tty, TCGETS, modes);
+  sys("ioctl", tty, TIOCGPGRP, group);
+  all[(SIGTTOU - 1) >> 3] = 1 << ((SIGTTOU - 1) & 7);
+  return () => {
+    sys("rt_sigprocmask", SIG_SETMASK, all, mask, 8);
+    sys("ioctl", tty, TIOCSPGRP, group);
+    sys("ioctl", tty, TCSETS, modes);
+    sys("rt_sigprocmask", SIG_SETMASK, mask, null, 8);
+  };
+}
+
 const say = (text: string): void => void process.stderr.write(text);
 
 export class Stepper implements Observer {
@@ -129,9 +150,11 @@ export class Stepper implements Observer {
       say("  nsenter is not installed (Debian's package util-linux)\n");
       return;
     }
+    const back = keepTerminal(this.#tty);
     const stdio = [this.#tty, this.#tty, this.#tty] as const;
     const enter = ["nsenter", "--target", String(this.#pid), "--all", "--root", "--wd", "/bin/sh"];
     const { exitCode } = Bun.spawnSync(enter, { stdio: [...stdio], env: { ...process.env, PS1: "half-made # " } });
+    back();
     if (exitCode !== 0) say(`  the shell ended with ${exitCode}\n`);
   }
 
