@@ -162,7 +162,9 @@ export function planScript(spec: ContainerSpec): string {
     throw new NsrunError("--plan=sh needs a root that a shell can find", { hint: "name one with --rootfs DIR" });
   // by paths: descriptors of mounts are nothing a shell could hold. In a user namespace mknod(2) and trusted xattrs are refused
   const own = spec.namespaces.user.mode === "new";
-  const plan = buildPlan({ ...spec, privileged: spec.privileged && !own }, "paths");
+  // and the terminal is the caller's
+  const process = { ...spec.process, terminal: undefined, stdio: ["inherit", "inherit", "inherit"] as const };
+  const plan = buildPlan({ ...spec, process, privileged: spec.privileged && !own }, "paths");
   const { inside, swapped } = insideLines(spec, plan);
   const first =
     (own ? NAMESPACE_FLAG.user : 0) | (spec.net.mode === "veth" || spec.net.mode === "pasta" ? NAMESPACE_FLAG.net : 0);

@@ -98,6 +98,13 @@ const SPECS = {
   default: spec(),
   rootless: rootless(),
   quoting: spec({ process: { ...spec().process, args: ["sh", "-c", "echo 'a\"b$c\nEND\n'"], env: ["A=x y'z"] } }),
+  terminal: spec({
+    process: {
+      ...spec().process,
+      stdio: ["terminal", "terminal", "terminal"],
+      terminal: { termios: undefined, size: new Uint8Array(8), input: true, caller: undefined },
+    },
+  }),
   chroot: spec({ root: { lower: "/l x", layer: "bind", readOnly: true, chroot: true, anchor: "/mnt" } }),
   shared: spec({ root: undefined, namespaces: { ...spec().namespaces, mnt: { mode: "share" } } }),
 };
@@ -108,6 +115,7 @@ test("the script is a shell's, whatever is in the command", () => {
     const { exitCode, stderr } = Bun.spawnSync(["sh", "-n"], { stdin: Buffer.from(script) });
     expect([exitCode, stderr.toString()]).toEqual([0, ""]);
   }
+  expect(planScript(SPECS.terminal)).not.toContain("console"); // the terminal is the caller's
   expect(["a/b=c", "a b", "it's", ""].map(word)).toEqual(["a/b=c", "'a b'", "'it'\\''s'", "''"]);
 });
 
