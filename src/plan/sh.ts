@@ -160,12 +160,17 @@ function beginLines(spec: ContainerSpec, first: number): string[] {
 export function planScript(spec: ContainerSpec): string {
   if (typeof spec.root?.lower === "object")
     throw new NsrunError("--plan=sh needs a root that a shell can find", { hint: "name one with --rootfs DIR" });
+  const inside = spec.idMaps?.uid.find((map) => map.containerId === 0)?.hostId;
+  if (spec.privileged && spec.namespaces.user.mode === "new" && inside !== 0)
+    throw new NsrunError("--plan=sh: files whose owners are mapped for another root inside have no command", {
+      hint: "without a user namespace (--userns host), or as an ordinary user, there is a script",
+    });
   // by paths: descriptors of mounts are nothing a shell could hold. In a user namespace mknod(2) and trusted xattrs are refused
   const own = spec.namespaces.user.mode === "new";
   // and the terminal is the caller's
   const process = { ...spec.process, terminal: undefined, stdio: ["inherit", "inherit", "inherit"] as const };
   const plan = buildPlan({ ...spec, process, privileged: spec.privileged && !own }, "paths");
-  const { inside, swapped } = insideLines(spec, plan);
+  const { inside: steps, swapped } = insideLines(spec, plan);
   const first =
     (own ? NAMESPACE_FLAG.user : 0) | (spec.net.mode === "veth" || spec.net.mode === "pasta" ? NAMESPACE_FLAG.net : 0);
   const waits = plan.waits && !(isSimple(spec) && spec.net.mode !== "pasta");
@@ -173,9 +178,9 @@ export function planScript(spec: ContainerSpec): string {
   const functions = [
     "nsenter=$(command -v nsenter)",
     "setpriv=$(command -v setpriv)",
-    ...(inside.some((line) => line.startsWith("also ")) ? ALSO : []),
+    ...(steps.some((line) => line.startsWith("also ")) ? ALSO : []),
     ...(waits ? define("begin", beginLines(spec, first)) : []),
-    ...define("inside", inside),
+    ...define("inside", steps),
     ...(swapped.length > 0 ? define("swapped", swapped) : []),
   ];
   let end = "END";
