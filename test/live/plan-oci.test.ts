@@ -1,7 +1,19 @@
 /** `--plan=oci`: crun starts the config.json, and inside is what the options asked for. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { isRoot, NSRUN, needsRoot, nsrun, type Outcome, shell, skipReason, smallRoot, temporary, works } from "./helpers.ts";
+import {
+  eventually,
+  isRoot,
+  NSRUN,
+  needsRoot,
+  nsrun,
+  type Outcome,
+  shell,
+  skipReason,
+  smallRoot,
+  temporary,
+  works,
+} from "./helpers.ts";
 
 /** crun 1.8 refuses a cgroup v1 hierarchy with a v2 one beside it; without the latter it works as on plain v1. */
 const CRUN = `if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; cd "$1"; exec crun run "$2"`;
@@ -37,8 +49,10 @@ describe.skipIf(skip !== undefined || !isRoot)("crun starts the container that n
   test("the same file systems in the same places", async () => {
     using dir = temporary();
     mkdirSync(dir.file("v"));
+    // crun makes /dev/core, a link that the specification does not ask for
     writeFileSync(dir.file("v/x"), "from the host\n");
-    const look = "cat /mnt/x; touch /mnt/y 2>&1; awk '{print $2, $3}' /proc/mounts | grep -v '^/ ' | sort; ls /dev | sort";
+    const look =
+      "cat /mnt/x; touch /mnt/y 2>&1; awk '{print $2, $3}' /proc/mounts | grep -v '^/ ' | sort; ls /dev | grep -v '^core$' | sort";
     await same(["-v", `${dir.file("v")}:/mnt:ro`, "--tmpfs", "/tmp:size=1m", "--", "sh", "-c", look]);
     expect(existsSync(dir.file("v/y"))).toBe(false);
   });
@@ -58,7 +72,9 @@ describe.skipIf(skip !== undefined || !isRoot)("crun starts the container that n
       "-c",
       "ip -4 -o addr show dev eth0 | awk '{print $4}'; ip route | sort; ping -c1 -q 10.79.1.1 | grep -c ' 0% packet loss'",
     ]);
-    expect((await shell(["ip", "-j", "address", "show", "to", "10.79.1.0/24"])).stdout).not.toContain("nsr");
+    // nobody deletes it: the kernel does with the namespace, some 40 ms later
+    const left = () => Bun.spawnSync(["ip", "-j", "address", "show", "to", "10.79.1.0/24"]).stdout.toString().includes("nsr");
+    await eventually("the end of the pair", () => !left());
   });
   test("the command's own exit code", async () => {
     expect((await crun(["--", "sh", "-c", "exit 7"])).code).toBe(7);
