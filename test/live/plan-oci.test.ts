@@ -25,7 +25,9 @@ async function crun(words: readonly string[]): Promise<Outcome> {
   const { code, stdout, stderr } = await shell([...NSRUN, "run", "--plan=oci", ...words]);
   expect([code, stderr]).toEqual([0, ""]);
   writeFileSync(bundle.file("config.json"), stdout);
-  return await shell(["unshare", "--mount", "sh", "-c", CRUN, "sh", bundle.path, `nsrun-test-${process.pid}-${++counter}`]);
+  const id = `nsrun-test-${process.pid}-${++counter}`;
+  // no /dev/null: crun gives its standard streams to root inside, by fchown(2), and that would be the machine's
+  return await shell(["unshare", "--mount", "sh", "-c", CRUN, "sh", bundle.path, id], { stdin: "" });
 }
 
 const skip = skipReason("--plan=oci", [needsRoot, [works("crun", "--version"), "crun is missing"]]);

@@ -65,7 +65,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "another user": { ...kind("--user", "1:1"), root: true },
   "a time namespace": kind("--boottime", "3000000", "--monotonic", "5"),
   "shared namespaces": kind("--share", "net,ipc"),
-  "a user namespace of root's": { ...kind("--unshare", "user"), root: true, near: /\/dev\/.* devtmpfs / },
+  "a user namespace of root's": {
+    ...kind("--unshare", "user"),
+    root: true,
+    near: /\/dev\/.* devtmpfs |idmapped|\/dev rw| null$/,
+  },
   propagation: kind("--propagation", "rslave"),
 };
 

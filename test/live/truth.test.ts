@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { canRun, isRoot, NSRUN, shell, skipReason, smallRoot, type Temporary, temporary, works } from "./helpers.ts";
 import { type Bindings, type JsonStep, matchLane } from "./lanes.ts";
 import { changing, changingSteps, matchParent, newProcess } from "./parent-lane.ts";
-import { strace, type Trace } from "./strace.ts";
+import { type Call, strace, type Trace } from "./strace.ts";
 
 const skip = skipReason("the plan against strace", [
   canRun,
@@ -67,13 +67,16 @@ function roles(trace: Trace, hasUplink: boolean) {
     const made = trace.calls.get(pid)!.filter((call) => call.args.join().includes("CLONE_THREAD"));
     for (const call of made) threads.add(Number(call.result));
   }
-  const [, stage] = all.find(([, [call]]) => call?.name === "execveat" && call.args[2]?.startsWith('["nsrun-init"'))!;
+  const begins = (calls: readonly Call[]) =>
+    calls.findIndex((call) => call.name === "execveat" && call.args[2]?.startsWith('["nsrun-init"'));
+  const [, whole] = all.find(([, calls]) => begins(calls) >= 0)!;
+  const stage = whole.slice(begins(whole) + 1);
   const children = stage.filter(newProcess).map((call) => Number(call.result));
   const container = children.at(-1)!;
   const payload = all.find(([pid, calls]) => pid > container && !children.includes(pid) && calls[0]?.name === "setsid");
   return {
     parents: all.filter(([pid]) => threads.has(pid)).flatMap(([, calls]) => calls),
-    stage: stage.slice(1),
+    stage,
     uplink: hasUplink ? trace.calls.get(children[0]!) : undefined,
     container: trace.calls.get(container)!,
     payload: payload?.[1],
