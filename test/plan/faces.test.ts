@@ -144,6 +144,10 @@ test("a config.json says what the spec says", () => {
       rlimits: [{ type: "RLIMIT_NOFILE", soft: 1, hard: 2 }],
     },
   });
+  expect(ociConfig(rootless(), 0n)).toMatchObject({
+    linux: { uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] },
+    process: { capabilities: { bounding: { length: 41 } } },
+  });
   expect(() => ociConfig(SPECS.shared, 0n)).toThrow("--plan=oci: an OCI container has a mount namespace");
 });
 
