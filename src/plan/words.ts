@@ -27,7 +27,7 @@ const AF: Table = { AF_UNIX: 1, AF_INET: 2, AF_INET6: 10, AF_NETLINK: 16 };
 const SOCK: Table = { SOCK_STREAM: 1, SOCK_DGRAM: 2, SOCK_RAW: 3 };
 const SOCK_FLAGS: Table = { SOCK_CLOEXEC: 0x80000, SOCK_NONBLOCK: 0x800 };
 const MSG: Table = { MSG_DONTWAIT: 0x40, MSG_WAITALL: 0x100, MSG_NOSIGNAL: 0x4000 };
-const FCNTL: Table = { F_GETFD: 1, F_SETFD: 2, F_GETFL: 3, F_SETFL: 4 };
+const FCNTL: Table = { F_GETFD: 1, F_SETFD: 2, F_GETFL: 3, F_SETFL: 4, F_DUPFD_CLOEXEC: 1030 };
 const FD: Table = { FD_CLOEXEC: 1 };
 const HOW: Table = { SIG_BLOCK: 0, SIG_UNBLOCK: 1, SIG_SETMASK: 2 };
 const DUMPABLE: Table = { SUID_DUMP_DISABLE: 0, SUID_DUMP_USER: 1 };
@@ -85,7 +85,7 @@ const ARGUMENTS: Readonly<Record<string, readonly (Word | undefined)[]>> = {
   clone: [cloneWord, pointer, pointer, pointer, pointer],
   dup3: [undefined, undefined, openBits],
   fchownat: [directory],
-  fcntl: [undefined, one(FCNTL), bits(FD)],
+  fcntl: [undefined, one(FCNTL)],
   fsconfig: [undefined, one(FSCONFIG)],
   fsmount: [undefined, bits({ FSMOUNT_CLOEXEC: 1 }), bits(MOUNT_ATTR)],
   fsopen: [undefined, bits({ FSOPEN_CLOEXEC: 1 })],
@@ -126,6 +126,7 @@ function dependent(call: string, args: readonly unknown[], index: number): Word 
     if (args[0] === PR.PR_SET_DUMPABLE) return one(DUMPABLE);
   }
   if (call === "ioctl" && index === 2 && args[1] === IOCTL.TIOCGPTPEER) return (value) => `0x${value.toString(16)}`;
+  if (call === "fcntl" && index === 2 && args[1] === FCNTL.F_SETFD) return bits(FD);
   if (call === "socket" && index === 2) return one(args[0] === 16 ? NETLINK : IPPROTO);
   return undefined;
 }
