@@ -28,6 +28,7 @@ const mnt = "Mounts";
 const proc = "Process";
 const ids = "Identity";
 const security = "Security";
+const see = "Looking";
 
 export const RUN_OPTIONS: readonly Option[] = [
   {
@@ -152,6 +153,15 @@ export const RUN_OPTIONS: readonly Option[] = [
     value: "S",
     help: "seconds from SIGTERM or SIGHUP to SIGKILL for all; default 10",
   },
+  {
+    group: see,
+    name: "plan",
+    choices: ["text", "verbose", "json", "sh", "mermaid", "oci"],
+    help: "print what would be done, step by step, and do nothing",
+  },
+  { group: see, name: "verbose", help: "each step of the plan with its reason and man page (also -v before -- or an option)" },
+  { group: see, name: "timings", choices: ["text", "json"], help: "after the run: how long each step took, on stderr" },
+  { group: see, name: "step", help: "stop before each step: Enter goes on, s opens a shell in the half-made container, q ends" },
   { group: proc, name: "init", negative: true, help: "the command itself is pid 1; nsrun's init does not reap for it" },
 ];
 

@@ -14,6 +14,11 @@ export interface CommandOptions extends Omit<RunOptions, "tty"> {
   interactive?: boolean;
   /** Seconds. */
   stopTimeout?: string;
+  /** What to print instead of running. */
+  plan?: "text" | "verbose" | "json" | "sh" | "mermaid" | "oci";
+  verbose?: boolean;
+  timings?: "text" | "json";
+  step?: boolean;
 }
 
 export interface Parsed {
@@ -50,6 +55,15 @@ function find(word: string): { option: Option; inline: string | undefined; negat
   return { option, inline, negated };
 }
 
+function choice(option: Option, choices: readonly string[], given: string | undefined): string | undefined {
+  if (given === undefined || choices.includes(given)) return given ?? choices[0];
+  const near = didYouMean(given, choices);
+  throw new UsageError(
+    `--${option.name}=${given}: expected one of ${choices.join(" ")}`,
+    near ? { hint: `did you mean ${near}?` } : {},
+  );
+}
+
 /** Everything before the first word that is no option is ours; nothing after it is. Throws UsageError. */
 export function parseRun(words: readonly string[]): Parsed {
   let argv = words;
@@ -65,11 +79,19 @@ export function parseRun(words: readonly string[]): Parsed {
     if (!word.startsWith("-") || word === "-") break;
     const { option, inline, negated } = find(word);
     const field = fieldOf(option.name);
+    if (option.choices) {
+      fields[field] = choice(option, option.choices, inline);
+      continue;
+    }
     if (option.value === undefined) {
       fields[field] = !negated;
       if (inline === undefined) continue;
       if (word.startsWith("--") || inline === "") throw new UsageError(`--${option.name} takes no value`);
       argv = argv.with(at--, `-${inline}`); // -it is -i -t
+      continue;
+    }
+    if (word === "-v" && fields.plan !== undefined && (argv[at + 1] ?? "-").startsWith("-")) {
+      fields.verbose = true; // no volume begins like an option: with --plan this is the -v of other tools
       continue;
     }
     const value = inline ?? argv[++at];

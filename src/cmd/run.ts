@@ -47,11 +47,13 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
     throw new UsageError("no command given", { hint: "nsrun run [OPTIONS] [--] COMMAND; a shell: nsrun run sh" });
   const say = (text: string) => void process.stderr.write(`nsrun: ${text}\n`);
   const defaults = bare ? bareDefaults(options, say) : {};
-  const { interactive: _, stopTimeout: timeout, ...rest } = options;
+  const { interactive: _, stopTimeout: timeout, plan, verbose, timings, step, ...rest } = options;
   const signals = new Signals(stopTimeout(timeout)); // before the container starts, so that none is lost in between
   const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
   const whole: RunOptions = { ...defaults, ...rest, ...streams, tty: ttyMode(options), say };
   const words = command.length > 0 ? command : ["/bin/sh"];
+  if (plan) return (await import("./plan.ts")).showPlan(words, whole, verbose && plan === "text" ? "verbose" : plan);
+  if (timings || step) return (await import("./observed.ts")).runObserved(words, whole, signals, timings, step === true);
   if (!bare || options.userns !== undefined) return runOnce(words, whole, signals);
   try {
     return await runOnce(words, whole, signals);

@@ -7,6 +7,7 @@ import type { Plan } from "../plan/step.ts";
 import { type Ended, Supervised, type Timings } from "./container.ts";
 import { explainExec } from "./explain.ts";
 import { explained } from "./explained.ts";
+import type { Observer } from "./observer.ts";
 import type { ContainerOptions, RunOptions } from "./options.ts";
 import { chosenRecipe, tryRecipes } from "./recipe.ts";
 import { Slots } from "./slots.ts";
@@ -63,6 +64,7 @@ export async function launch(
   streams: Streams,
   explainRoot: number,
   terminal?: Terminal,
+  observer?: Observer,
 ): Promise<Supervised> {
   const done = () => {
     terminal?.[Symbol.dispose]();
@@ -72,8 +74,9 @@ export async function launch(
     release();
   };
   try {
-    const process = tryRecipes(spec, (plan) => {
-      const slots = new Slots(driver, programs);
+    const process = tryRecipes(spec, (made) => {
+      const plan = observer ? observer.plan(made) : made;
+      const slots = new Slots(driver, programs, observer);
       stdioSlots(slots, streams);
       terminal?.fill(slots);
       if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
@@ -130,7 +133,8 @@ export async function start(command: readonly string[], options: RunOptions = {}
   const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
   const terminal = openTerminal(options.tty, streams);
   const completed = await complete(command, options, streams, terminal);
-  const process = await launch(completed, streams, openLower(completed.spec.root?.lower ?? "/"), terminal);
+  const lower = openLower(completed.spec.root?.lower ?? "/");
+  const process = await launch(completed, streams, lower, terminal, options.observer);
   const kill = (signal: string | number = "SIGTERM") => process.kill(signalNumber(signal));
   endOnAbort(process, options.signal, terminal);
   return {

@@ -103,7 +103,9 @@ export class Supervised {
     try {
       prepare(plan, slots);
       this.timings.prepared = this.#now();
+      slots.observer?.started?.(undefined);
       const { stage, socket } = startStage(plan, slots, title);
+      slots.observer?.started?.(slots);
       this.timings.started = this.#now();
       this.#stage = stage;
       this.#socket = socket;
@@ -129,10 +131,17 @@ export class Supervised {
     else if (this.#pidfd >= 0) sys("pidfd_send_signal", this.#pidfd, signal, null, 0);
   }
 
+  /** Ends it for a reason of ours. */
+  abort(error: NsrunError): void {
+    this.#failure ??= error;
+    this.kill(SIGNALS.KILL);
+  }
+
   #now = (): number => performance.now() - this.#began;
 
   #record(kind: number, a: number, b: number): void {
-    const { plan } = this.options;
+    const { plan, slots } = this.options;
+    if (slots.observer?.record?.(kind, a, b, this)) return;
     const step = plan.child[a];
     if (kind === RECORD.pid) this.#born(a);
     else if (kind === RECORD.failed && step) this.#failed(step, b);

@@ -1,13 +1,8 @@
 /** A failed step in words: what was being done, the errno by name, and a hint where the errno misleads. */
 import { type NsrunError, StepError, SyscallError } from "../errors.ts";
 import { errnoName, errnoText } from "../ffi/errno.ts";
-import type { Plan, Step, SyscallStep } from "../plan/step.ts";
-
-/** All steps in the order of time: what waits for the parent comes after what the parent does meanwhile. */
-export function timeline(plan: Plan): Step[] {
-  const clone = plan.child.findIndex((step) => step.jump === "watch");
-  return [...plan.prepare, ...plan.child.slice(0, clone + 1), ...plan.between, ...plan.child.slice(clone + 1)];
-}
+import type { Plan, SyscallStep } from "../plan/step.ts";
+import { timeline } from "../plan/timeline.ts";
 
 /** The error for `step` of `plan`, which failed with `errno` (0: the result was not what it had to be). */
 export function stepError(plan: Plan, step: SyscallStep, errno: number): NsrunError {

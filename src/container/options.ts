@@ -1,3 +1,5 @@
+import type { Observer } from "./observer.ts";
+
 /** What a caller may ask for: the command line's long options in camelCase. Checked and completed in spec.ts. */
 
 import type { LimitOptions } from "../rootfs/limits.ts";
@@ -100,6 +102,8 @@ export interface RunOptions extends ContainerOptions {
   tty?: boolean | "auto" | undefined;
   /** Ends the container when it fires. */
   signal?: AbortSignal | undefined;
+  /** Looks on while it starts: --timings, --step. */
+  observer?: Observer | undefined;
 }
 
 export interface ExecOptions {

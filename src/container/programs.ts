@@ -2,7 +2,7 @@
 import { NsrunError } from "../errors.ts";
 import { runTogether } from "../ids/programs.ts";
 import type { Plan, ProgramStep } from "../plan/step.ts";
-import { timeline } from "./failure.ts";
+import { timeline } from "../plan/timeline.ts";
 import type { Slots } from "./slots.ts";
 
 /** Throws NsrunError with what the first one that failed has said. */

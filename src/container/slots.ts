@@ -7,6 +7,7 @@ import { addressOf, bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
 import type { NetVerb } from "../net/verb.ts";
 import type { Arg, NetStep, Plan, ProgramStep, RelayStep, Step, SyscallStep } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
+import type { Observer } from "./observer.ts";
 
 /** What a kind of network needs besides system calls; loaded only by a container that has it. */
 export interface NetworkDriver extends Partial<Disposable> {
@@ -30,6 +31,7 @@ export class Slots {
   constructor(
     readonly network?: NetworkDriver,
     readonly programs?: ProgramRunner,
+    readonly observer?: Observer,
   ) {
     network?.fill?.(this);
   }
@@ -124,27 +126,34 @@ function withPeer({ verb, peerIn }: NetStep, slots: Slots): NetVerb {
   return { ...verb, peer: { ...verb.peer, netns: slots.get(peerIn) } };
 }
 
+function runStep(plan: Plan, step: Step, slots: Slots): void {
+  if ("verb" in step) {
+    const verb = withPeer(step, slots);
+    if (!slots.network?.run) throw new TypeError("the plan has network steps and nobody to make them");
+    slots.network.run(step.side, verb, () => slots.get("netns"));
+    return;
+  }
+  if ("relay" in step) {
+    slots.network?.relay?.(step.relay, slots);
+    return;
+  }
+  if ("programs" in step) {
+    if (!slots.programs) throw new TypeError("the plan has programs and nobody to run them");
+    slots.programs(plan, step, slots);
+    return;
+  }
+  const result = systemCall(step, slots);
+  if (result < 0 ? -result !== step.tolerate : step.exact === true && result !== step.args[2]) {
+    throw stepError(plan, step, -Math.min(result, 0));
+  }
+}
+
 /** Makes the parent's `steps` in order. Throws StepError for the first that fails; the caller closes the slots. */
 export function runParent(plan: Plan, steps: readonly Step[], slots: Slots): void {
+  const { observer } = slots;
   for (const step of steps) {
-    if ("verb" in step) {
-      const verb = withPeer(step, slots);
-      if (!slots.network?.run) throw new TypeError("the plan has network steps and nobody to make them");
-      slots.network.run(step.side, verb, () => slots.get("netns"));
-      continue;
-    }
-    if ("relay" in step) {
-      slots.network?.relay?.(step.relay, slots);
-      continue;
-    }
-    if ("programs" in step) {
-      if (!slots.programs) throw new TypeError("the plan has programs and nobody to run them");
-      slots.programs(plan, step, slots);
-      continue;
-    }
-    const result = systemCall(step, slots);
-    if (result < 0 ? -result !== step.tolerate : step.exact === true && result !== step.args[2]) {
-      throw stepError(plan, step, -Math.min(result, 0));
-    }
+    observer?.before?.(step);
+    runStep(plan, step, slots);
+    observer?.after?.(step);
   }
 }

@@ -16,6 +16,7 @@ const TABLE = {
   mmap: [9, 222],
   mprotect: [10, 226],
   munmap: [11, 215],
+  clock_gettime: [228, 113],
   rt_sigaction: [13, 134],
   rt_sigprocmask: [14, 135],
   rt_sigtimedwait: [128, 137],

@@ -183,3 +183,9 @@ export function names(table: Readonly<Record<string, number>>, value: number): s
   if (rest !== 0) out.push(`0x${(rest >>> 0).toString(16)}`);
   return out.length > 0 ? out.join("|") : "0";
 }
+
+/** open(2)'s flags; the access mode is no bit of its own and always there: `O_RDONLY|O_CLOEXEC`. */
+export function openNames(value: number): string {
+  const mode = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"][value & 3]!;
+  return (value & ~3) === 0 ? mode : `${mode}|${names(O, value & ~3)}`;
+}

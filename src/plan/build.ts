@@ -26,7 +26,7 @@ const F_DUPFD_CLOEXEC = 1030;
 
 /** read(go): a hang-up or anything but one byte ends the container. */
 const waitForGo = (): SyscallStep =>
-  step("container", "wait for the parent's go", "read", [slot("sock"), { bytes: new Uint8Array(8), text: "go" }, 1], {
+  step("container", "wait for the parent's go", "read", [slot("sock"), { bytes: new Uint8Array(8), text: '"g"' }, 1], {
     exact: true,
   });
 

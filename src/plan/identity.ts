@@ -61,9 +61,11 @@ export function becomeSteps(lane: Lane, uid: number, gid: number, groups: readon
   ];
 }
 
+const limitText = (n: number): string => (n === Number.POSITIVE_INFINITY ? "RLIM64_INFINITY" : String(n));
+
 const limit = (lane: Lane, label: string, resource: number, soft: number, hard: number, why?: string): SyscallStep => {
   const words = [soft, hard].map((n) => (n === Number.POSITIVE_INFINITY ? -1 : n));
-  const args = [0, resource, { words, text: `{${soft}, ${hard}}` }, 0];
+  const args = [0, resource, { words, text: `{rlim_cur=${limitText(soft)}, rlim_max=${limitText(hard)}}` }, 0];
   return step(lane, label, "prlimit64", args, why === undefined ? {} : { why });
 };
 

@@ -33,7 +33,7 @@ function targets({ root, mounts }: ContainerSpec): Target[] {
 function mapOwners(spec: ContainerSpec, userns: string): SyscallStep[] {
   const attributes = {
     words: [MOUNT_ATTR.MOUNT_ATTR_IDMAP, 0, 0, slot(userns)],
-    text: `{attr_set=MOUNT_ATTR_IDMAP, userns_fd=<${userns}>}`,
+    text: `{attr_set=MOUNT_ATTR_IDMAP, attr_clr=0, propagation=0, userns_fd=<${userns}>}`,
   };
   return targets(spec).map((target) =>
     step("parent", target.label, "mount_setattr", [

@@ -1,7 +1,7 @@
 /** Small makers of steps that several parts of a plan share. */
 
 import type { SyscallName } from "../ffi/abi.ts";
-import { AT_FDCWD, MOVE_MOUNT, names, O, RESOLVE, S } from "../ffi/flags.ts";
+import { AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, openNames, RESOLVE, S } from "../ffi/flags.ts";
 import type { ContainerSpec } from "./spec.ts";
 import type { Arg, Lane, Loop, SyscallStep, Words } from "./step.ts";
 import { REG, slot } from "./step.ts";
@@ -28,14 +28,25 @@ export function openHow(flags: number, resolve: number): Words {
   return {
     words: [flags, 0, resolve],
     get text() {
-      return `{flags=${names(O, flags)}, resolve=${names(RESOLVE, resolve)}}`;
+      return `{flags=${openNames(flags)}, resolve=${names(RESOLVE, resolve)}}`;
     },
   };
 }
 
 /** struct mount_attr of mount_setattr(2). */
-export function mountAttr(set: number, propagation: number, text: string): Words {
-  return { words: [set, 0, propagation, 0], text };
+export function mountAttr(set: number, propagation: number): Words {
+  return {
+    words: [set, 0, propagation, 0],
+    get text() {
+      return `{attr_set=${names(MOUNT_ATTR, set)}, attr_clr=0, propagation=${names(MS, propagation)}, userns_fd=0}`;
+    },
+  };
+}
+
+/** struct msghdr that carries descriptors (SCM_RIGHTS) beside `length` bytes, as strace prints it. */
+export function messageText(data: string, length: number, descriptors: string): string {
+  const control = `[{cmsg_len=20, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=${descriptors}}]`;
+  return `{msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=${data}, iov_len=${length}}], msg_iovlen=1, msg_control=${control}, msg_controllen=24, msg_flags=0}`;
 }
 
 export const EEXIST = 17;

@@ -1,5 +1,5 @@
 /** What is mounted inside the root: proc, sysfs, /dev, then the user's mounts in the order given. */
-import { AT, AT_FDCWD, MOUNT_ATTR, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
+import { AT, AT_FDCWD, MOUNT_ATTR, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
 import { attach, crossing, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
 import { boundResolvConf } from "./resolv.ts";
@@ -43,7 +43,7 @@ function sysfs(spec: ContainerSpec): SyscallStep[] {
       why: "sysfs shows a network namespace; one that this user namespace does not own can only be bound",
     });
     const readOnly = MOUNT_ATTR.MOUNT_ATTR_RDONLY | MOUNT_ATTR.MOUNT_ATTR_NOSUID | MOUNT_ATTR.MOUNT_ATTR_NODEV;
-    const attributes = mountAttr(readOnly, 0, `{attr_set=${names(MOUNT_ATTR, readOnly)}}`);
+    const attributes = mountAttr(readOnly, 0);
     return [
       find,
       step("container", find.label.replace("find", "enter"), "fchdir", [REG]),
@@ -68,7 +68,7 @@ function volumeSource(mount: Mount, index: number, privileged: boolean): { prepa
       tree,
       "",
       AT.AT_EMPTY_PATH | (recursive ? AT.AT_RECURSIVE : 0),
-      mountAttr(set, propagation, `{attr_set=${names(MOUNT_ATTR, set)}, propagation=${names(MS, propagation)}}`),
+      mountAttr(set, propagation),
       32,
     ]);
   const kind = propagationFlags(mount.propagation) & ~MS.MS_REC;

@@ -21,7 +21,11 @@ function ifreq(): Uint8Array {
 export function loopbackUp(): SyscallStep[] {
   return [
     step("container", "a socket to reach the interfaces", "socket", [AF_INET, SOCK_DGRAM_CLOEXEC, 0], { store: true }),
-    step("container", "set lo up", "ioctl", [REG, SIOCSIFFLAGS, { bytes: ifreq(), text: '{"lo", IFF_UP|IFF_RUNNING}' }]),
+    step("container", "set lo up", "ioctl", [
+      REG,
+      SIOCSIFFLAGS,
+      { bytes: ifreq(), text: '{ifr_name="lo", ifr_flags=IFF_UP|IFF_RUNNING}' },
+    ]),
   ];
 }
 

@@ -19,7 +19,7 @@ export function candidates(command: string, env: readonly string[]): string[] {
 /** execve(2) at each place in turn; all but the last may fail, and say so. */
 function execSteps(args: readonly string[], env: readonly string[]): SyscallStep[] {
   const argv = strings(args);
-  const envp = strings(env, `${env.length} variables`);
+  const envp = strings(env, `[/* ${env.length} vars */]`);
   const places = candidates(args[0]!, env);
   return places.map((path, i) =>
     step("payload", `execute ${path}`, "execve", [path, argv, envp], i < places.length - 1 ? { soft: true } : {}),

@@ -1,5 +1,5 @@
 /** Where `/` comes from: steps that end with the slot "root" and the working directory being the new root, still under the old one. */
-import { AT, AT_FDCWD, FSCONFIG, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, OPEN_TREE } from "../ffi/flags.ts";
+import { AT, AT_FDCWD, FSCONFIG, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { mountAttr, placeholder, step } from "./list.ts";
 import { layerResolvConf } from "./resolv.ts";
 import { type ContainerSpec, mapped, type Propagation, type Recipe, type RootSpec } from "./spec.ts";
@@ -76,7 +76,7 @@ function clonedDirectory(lower: string): SyscallStep[] {
       "parent",
       "make the clone private",
       "mount_setattr",
-      [slot("root"), "", AT.AT_EMPTY_PATH | AT.AT_RECURSIVE, mountAttr(0, MS.MS_PRIVATE, "{propagation=MS_PRIVATE}"), 32],
+      [slot("root"), "", AT.AT_EMPTY_PATH | AT.AT_RECURSIVE, mountAttr(0, MS.MS_PRIVATE), 32],
       { why: "a clone of a shared mount stays in the host's peer group: mounts on it would appear on the host" },
     ),
     ...MOUNT_POINTS.map((name) => mkdir("root", name)),
@@ -122,7 +122,7 @@ function mappedLower({ lower }: RootSpec): SyscallStep[] {
       slot("lower"),
       "",
       AT.AT_EMPTY_PATH,
-      mountAttr(0, MS.MS_PRIVATE, "{propagation=MS_PRIVATE}"),
+      mountAttr(0, MS.MS_PRIVATE),
       32,
     ]),
   ];
@@ -248,15 +248,7 @@ export function enterRoot(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
       : [step("container", `propagation of /: ${spec.propagation}`, "mount", [null, "/", null, propagation, null])];
   const { MOUNT_ATTR_RDONLY } = MOUNT_ATTR;
   const readOnly = root.readOnly
-    ? [
-        step("container", "make / read-only", "mount_setattr", [
-          AT_FDCWD,
-          "/",
-          0,
-          mountAttr(MOUNT_ATTR_RDONLY, 0, `{attr_set=${names(MOUNT_ATTR, MOUNT_ATTR_RDONLY)}}`),
-          32,
-        ]),
-      ]
+    ? [step("container", "make / read-only", "mount_setattr", [AT_FDCWD, "/", 0, mountAttr(MOUNT_ATTR_RDONLY, 0), 32])]
     : [];
   return [...change, ...slashAt, ...spread, ...readOnly];
 }

@@ -32,6 +32,8 @@ export interface SyscallStep extends Omit<RawStep, "args" | "store"> {
    * into memory. Other lanes: `true` stores it in the register.
    */
   readonly store?: string | true | readonly [string, string];
+  /** Of an observer (--timings, --step), not of the container: it has no number. */
+  readonly observing?: true;
 }
 
 /** An rtnetlink request of the parent, on the host's side or in the container's network namespace. */
@@ -68,6 +70,16 @@ export interface ProgramStep {
 }
 
 export type Step = SyscallStep | NetStep | ProgramStep | RelayStep;
+
+/** What the parent does between the parts of a plan, the same for every plan: src/container/start.ts. */
+export interface FixedStep {
+  readonly lane: "parent";
+  readonly label: string;
+  readonly why: string;
+  readonly fixed: "start" | "go";
+  /** The calls as strace prints them, the telling ones last. */
+  readonly calls: readonly string[];
+}
 
 /** A plan in three parts, each in the order in which it runs. */
 export interface Plan {

@@ -4,7 +4,7 @@
  */
 import { AT_FDCWD, MS, O, S } from "../ffi/flags.ts";
 import { enterDev } from "./dev.ts";
-import { placeholder, step } from "./list.ts";
+import { messageText, placeholder, step } from "./list.ts";
 import type { ContainerSpec, TerminalSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, type Words } from "./step.ts";
 
@@ -18,11 +18,17 @@ const TIOCGPTPEER = 0x5441;
 const OPEN = O.O_RDWR | O.O_NOCTTY | O.O_CLOEXEC;
 const zero = { bytes: new Uint8Array(8), text: "[0]" };
 
+/** struct winsize, as strace prints it. */
+function windowText(size: Uint8Array): string {
+  const [row, col, x, y] = new Uint16Array(size.slice().buffer);
+  return `{ws_row=${row}, ws_col=${col}, ws_xpixel=${x}, ws_ypixel=${y}}`;
+}
+
 /** struct msghdr with one byte and, by SCM_RIGHTS, one descriptor: unix(7), cmsg(3). */
 function descriptorMessage(fd: string): Words {
   const iov: Words = { words: [{ bytes: Uint8Array.of(0), text: "" }, 1], text: "" };
   const control: Words = { words: [20, 1 /* SOL_SOCKET */ + 1 /* SCM_RIGHTS */ * 2 ** 32, slot(fd)], text: "" };
-  return { words: [0, 0, iov, 1, control, 24, 0], text: `{SCM_RIGHTS, [${fd}]}` };
+  return { words: [0, 0, iov, 1, control, 24, 0], text: messageText('"\\0"', 1, `[<${fd}>]`) };
 }
 
 export const terminalPrepare = (spec: ContainerSpec): SyscallStep[] =>
@@ -53,7 +59,7 @@ export function terminalSteps(spec: ContainerSpec): SyscallStep[] {
       why: "by the master, not by a path that could lead elsewhere",
     }),
     step("container", "keep it by number", "dup3", [REG, slot("tty.slave"), O.O_CLOEXEC]),
-    step("container", "its size", "ioctl", [slot("tty.slave"), TIOCSWINSZ, { bytes: size, text: "winsize" }]),
+    step("container", "its size", "ioctl", [slot("tty.slave"), TIOCSWINSZ, { bytes: size, text: windowText(size) }]),
     ...(termios
       ? [step("container", "the caller's modes", "ioctl", [slot("tty.slave"), TCSETS, { bytes: termios, text: "termios" }])]
       : []),

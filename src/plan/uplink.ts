@@ -8,7 +8,7 @@
  * its mounts meanwhile and reads the program's ready byte itself, right before it enters its root.
  */
 import { AT_FDCWD, O, PR } from "../ffi/flags.ts";
-import { step } from "./list.ts";
+import { messageText, step } from "./list.ts";
 import type { ContainerSpec, UplinkSpec } from "./spec.ts";
 import { ownPidfd } from "./stage.ts";
 import { type Arg, REG, type RelayStep, type Step, type SyscallStep, slot, strings, type Words } from "./step.ts";
@@ -44,11 +44,11 @@ const message = (control: Words["words"][number], text: string): Words => ({
 });
 
 /** struct cmsghdr {20, SOL_SOCKET, SCM_RIGHTS}, then one descriptor (cmsg(3)). */
-const rights = (name: string): Words => ({ words: [20, 0x1_0000_0001, slot(name)], text: `SCM_RIGHTS <${name}>` });
+const rights = (name: string): Words => ({ words: [20, 0x1_0000_0001, slot(name)], text: "" });
 
 /** From the clone to the program. Descriptor 0 comes over the socket, 1 says that it is ready, 2 is kept for our error. */
 function programSteps(net: UplinkSpec, says: string): SyscallStep[] {
-  const received = message({ bytes: new Uint8Array(24), text: "" }, "{SCM_RIGHTS [0]}");
+  const received = message({ bytes: new Uint8Array(24), text: "" }, messageText("<bytes>", BODY, "[0]"));
   const mask: Arg = { bytes: new Uint8Array(8), text: "[]" };
   const directories = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   return [
@@ -87,7 +87,7 @@ function handOver(net: UplinkSpec): SyscallStep[] {
     step("parent", `open the container's ${what}`, "openat", [AT_FDCWD, file, flags | O.O_CLOEXEC, 0], { store: "uplink.ns" }),
     step("parent", "let the uplink begin", "sendmsg", [
       slot("uplink.ours"),
-      message(rights("uplink.ns"), "{SCM_RIGHTS <uplink.ns>}"),
+      message(rights("uplink.ns"), messageText("<bytes>", BODY, "[<uplink.ns>]")),
       MSG_NOSIGNAL,
     ]),
   ];
@@ -142,6 +142,6 @@ export function uplinkSteps(spec: ContainerSpec): UplinkPlan {
 /** The container's side: the command must not begin before its network is there. */
 export function uplinkReady(spec: ContainerSpec): SyscallStep[] {
   if (spec.net.mode !== "pasta") return [];
-  const ready = { bytes: new Uint8Array(8), text: "ready" };
+  const ready = { bytes: new Uint8Array(8), text: "<ready>" };
   return [step("container", "wait until the uplink is ready", "read", [slot("uplink.ready"), ready, 1], { exact: true })];
 }

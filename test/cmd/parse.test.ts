@@ -50,3 +50,17 @@ test("a slip of the keys gets the name that was meant", () => {
   expect(didYouMean("xyzzy", names)).toBeUndefined();
   expect(didYouMean("of", names)).toBeUndefined();
 });
+
+test("--plan has choices, only behind its own =", () => {
+  expect(parseRun(["--plan", "json"])).toMatchObject({ options: { plan: "text" }, command: ["json"] });
+  expect(parseRun(["--plan=json", "--timings=json", "--step"]).options).toEqual({ plan: "json", timings: "json", step: true });
+  expect(() => parseRun(["--plan=jsn"])).toThrow("--plan=jsn: expected one of text verbose json sh mermaid oci");
+});
+
+test("-v is --volume, but behind --plan and before an option, -- or the end, where no volume can be, verbose", () => {
+  expect(parseRun(["--plan", "-v", "--", "ls"]).options).toEqual({ plan: "text", verbose: true });
+  expect(parseRun(["--plan", "-v", "--chroot"]).options).toEqual({ plan: "text", verbose: true, chroot: true });
+  expect(parseRun(["--plan", "-v"]).options).toEqual({ plan: "text", verbose: true });
+  expect(parseRun(["--plan", "-v", "/a:/b", "ls"]).options).toEqual({ plan: "text", volume: ["/a:/b"] });
+  expect(() => parseRun(["-v"])).toThrow("--volume needs a value");
+});

@@ -1,0 +1,133 @@
+/** A plan's lane against the calls that strace saw of one process: step by step, argument by argument. */
+import type { Call } from "./strace.ts";
+import { splitArguments } from "./strace.ts";
+
+/** A step of `--plan=json`: docs/plan-json.md. */
+export interface JsonStep {
+  readonly number: number;
+  readonly lane: string;
+  readonly label: string;
+  readonly call: { readonly name: string; readonly args: readonly unknown[]; readonly made_of?: readonly string[] };
+  readonly text: string;
+  readonly stores?: string | readonly [string, string];
+  readonly tolerates?: number;
+  readonly may_fail?: boolean;
+}
+
+/** What the loops of the trampoline look like from outside, as the calls' names. */
+const LOOPS: Readonly<Record<string, RegExp>> = {
+  reset_signals: /^(rt_sigaction ){64}/,
+  guard: /^ppoll /,
+  watch: /^pidfd_open (ppoll |recvmsg |ioctl |read |write |close )*wait4 sendto /,
+  reap: /^munmap (rt_sigtimedwait |wait4 |kill )*sendto exit_group $/,
+  sweep: /^(openat read close (kill wait4 )*)+/,
+  restore_terminal: /^ioctl (ioctl )?/,
+};
+
+/** The same set of flags in the same order, no comments, no addresses. */
+const canonical = (text: string): string =>
+  text
+    .replace(/\s*\/\*.*?\*\//g, "")
+    .replace(/nsr[0-9a-z]{10,12}\b/g, "<veth>")
+    .replace(/[A-Z0-9_]+(\|[A-Z0-9_]+)+/g, (flags) => flags.split("|").sort().join("|"));
+
+/** strace does not always know that a socket is rtnetlink's, and shows the body as bytes: linux/rtnetlink.h. */
+function netlink(text: string): string {
+  if (!/nlmsg_type=(0x11|RTM_DELLINK)/.test(text)) return text;
+  const bytes = Buffer.from([...text.matchAll(/\\x([0-9a-f]{2})/g)].map((m) => Number.parseInt(m[1]!, 16)));
+  const [name] = /nsr[0-9a-z]+/.exec(bytes.length > 0 ? bytes.toString("latin1") : text) ?? [];
+  return `{RTM_DELLINK, IFLA_IFNAME="${name}"}`;
+}
+
+/** What a run has instead of the plan's names in angle brackets. */
+export type Bindings = Map<string, string>;
+
+const ANYTHING = new Set(["veth", "bytes", "ready", "rec"]);
+
+/** Throws unless `seen` is `planned` with each `<name>` replaced by the value it has in `bindings`, or gets here. */
+function matchArgument(planned: string, seen: string, bindings: Bindings): void {
+  const names: string[] = [];
+  const pattern = canonical(planned)
+    .split(/(<[^<>]+>)/)
+    .map((part) => {
+      const name = /^<([^<>]+)>$/.exec(part)?.[1];
+      if (name === undefined) return part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+      if (ANYTHING.has(name)) return ".*";
+      names.push(name);
+      return "(.+?)";
+    })
+    .join("");
+  const found = new RegExp(`^${pattern}$`, "s").exec(canonical(netlink(seen)));
+  if (!found) throw new Error(`planned ${planned}, made ${seen}`);
+  for (const [i, name] of names.entries()) {
+    const value = found[i + 1]!;
+    const known = bindings.get(name);
+    if (known !== undefined && known !== value) throw new Error(`<${name}> is ${known}, not ${value}, in ${planned}`);
+    bindings.set(name, value);
+  }
+}
+
+/** The text of a step with what its text only counts: argv and the environment. */
+function wholeText(step: JsonStep): string {
+  const { name, args } = step.call;
+  if (name !== "execve") return step.text;
+  const list = (arg: unknown) => `[${(arg as { strings: string[] }).strings.map((s) => JSON.stringify(s)).join(", ")}]`;
+  return `execve(${JSON.stringify(args[0])}, ${list(args[1])}, ${list(args[2])})`;
+}
+
+function matchCall(step: JsonStep, call: Call, bindings: Bindings): void {
+  const [, name, args] = /^(\w+)\((.*)\)$/s.exec(wholeText(step)) ?? [];
+  if (name !== call.name) throw new Error(`planned ${step.text}, made ${call.name}(${call.args.join(", ")})`);
+  const planned = splitArguments(args!);
+  if (planned.length !== call.args.length)
+    throw new Error(`planned ${step.text}, made ${call.name}(${call.args.join(", ")}): another number of arguments`);
+  for (const [i, argument] of planned.entries()) matchArgument(argument, call.args[i]!, bindings);
+}
+
+const errorOf = (call: Call): string | undefined => /^-1 (\w+)/.exec(call.result)?.[1];
+
+/** Stores what the step stores: its result, or the two descriptors it was given. */
+function store(step: JsonStep, call: Call, bindings: Bindings): void {
+  if (typeof step.stores === "string") bindings.set(step.stores, call.result.split(" ")[0]!);
+  else if (step.stores) for (const name of step.stores) if (!bindings.has(name)) throw new Error(`<${name}> has no value`);
+}
+
+export function matchStep(step: JsonStep, call: Call, bindings: Bindings): void {
+  if (typeof step.stores === "string") {
+    const before = new Map(bindings);
+    before.delete(step.stores === "result" ? "" : step.stores);
+    matchCall(step, call, before);
+    for (const [name, value] of before) bindings.set(name, value);
+  } else matchCall(step, call, bindings);
+  const error = errorOf(call);
+  if (error !== undefined && step.tolerates === undefined && !step.may_fail)
+    throw new Error(`${step.text} failed with ${error} and the plan does not know it may`);
+  store(step, call, bindings);
+}
+
+/**
+ * Throws unless `calls` begin with exactly the steps of `lane`. A step that may fail and did may be followed by the trampoline's
+ * word about it. Returns how many calls were the lane's.
+ */
+export function matchLane(steps: readonly JsonStep[], calls: readonly Call[], bindings: Bindings): number {
+  let at = 0;
+  for (const step of steps) {
+    const loop = LOOPS[step.call.name];
+    if (loop) {
+      const names = calls.slice(at).map((call) => `${call.name} `);
+      const [found] = loop.exec(names.join("")) ?? [];
+      if (found === undefined) throw new Error(`planned ${step.call.name}, made ${names.slice(0, 5).join(" ")}`);
+      if (step.call.name === "guard") matchCall({ ...step, text: step.text }, calls[at]!, bindings);
+      at += found.split(" ").length - 1;
+      continue;
+    }
+    const call = calls[at++];
+    if (!call) throw new Error(`planned ${step.text}, made nothing more`);
+    matchStep(step, call, bindings);
+    if (step.call.name === "execve" && !errorOf(call)) return at;
+    if (!step.may_fail || !errorOf(call)) continue;
+    // the trampoline may say so at once
+    if (calls[at]?.name === "sendto" && calls[at]!.args[1]?.startsWith('"\\4\\0\\0\\0')) at++;
+  }
+  return at;
+}
