@@ -6,7 +6,7 @@ const WIDTH = { helpWidth: Math.min(process.stdout.columns ?? 100, 120) };
 
 function commanderOption(option: Option): CommanderOption {
   const short = option.short ? `-${option.short}, ` : "";
-  const long = option.negative ? `--no-${option.name}` : `--${option.name}`;
+  const long = option.negative === true ? `--no-${option.name}` : `--${option.name}`;
   return new CommanderOption(`${short}${long}${option.value ? ` <${option.value}>` : ""}`, option.help).helpGroup(
     `${option.group}:`,
   );

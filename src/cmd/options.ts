@@ -7,8 +7,8 @@ export interface Option {
   readonly value?: string;
   /** May be given more than once. */
   readonly many?: true;
-  /** `--no-NAME` as well, or only. */
-  readonly negative?: true;
+  /** `--no-NAME` is what the help shows; "too": both are understood, and NAME is shown. */
+  readonly negative?: true | "too";
   /** The value is a comma-separated list. */
   readonly list?: true;
   readonly help: string;
@@ -21,6 +21,7 @@ const ns = "Namespaces";
 const mnt = "Mounts";
 const proc = "Process";
 const ids = "Identity";
+const sec = "Security";
 
 export const RUN_OPTIONS: readonly Option[] = [
   {
@@ -101,6 +102,29 @@ export const RUN_OPTIONS: readonly Option[] = [
     help: "the same for groups and /etc/subgid; default as root: the map of the users",
   },
   { group: proc, name: "ulimit", value: "NAME=SOFT[:HARD]", many: true, help: "resource limit, as prlimit(1) names it" },
+  {
+    group: sec,
+    name: "cap-add",
+    value: "CAP,…",
+    many: true,
+    help: "capabilities besides the default ones, or all; for another user than root: what it has at all",
+  },
+  { group: sec, name: "cap-drop", value: "CAP,…", many: true, help: "capabilities less than by default, or all" },
+  {
+    group: sec,
+    name: "seccomp",
+    value: "default|none|FILE",
+    help: "which system calls are allowed; FILE: Docker's or OCI's JSON (see: nsrun seccomp dump)",
+  },
+  { group: sec, name: "new-privileges", negative: "too", help: "set-id programs and file capabilities work inside" },
+  { group: sec, name: "new-keyring", negative: true, help: "keep the caller's session keyring" },
+  {
+    group: sec,
+    name: "unmask",
+    value: "PATH|all",
+    many: true,
+    help: "leave a path of /proc or /sys that is hidden or read-only otherwise as the kernel has it",
+  },
   { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },
   {
     group: proc,

@@ -3,8 +3,8 @@ import { release } from "node:os";
 import { type Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { UsageError } from "../errors.ts";
+import { didYouMean } from "../near.ts";
 import { program } from "./help.ts";
-import { didYouMean } from "./parse.ts";
 
 function unpackCommand(top: Command): void {
   top
@@ -28,7 +28,9 @@ function unpackCommand(top: Command): void {
 export async function otherCommand(argv: readonly string[]): Promise<number> {
   const top = program().version(`nsrun ${pkg.version} (bun ${Bun.version}, linux ${release()})`);
   unpackCommand(top);
-  for (const command of [top, ...top.commands]) command.exitOverride().configureOutput({ writeErr: () => {} });
+  (await import("./seccomp.ts")).seccompCommand(top);
+  for (const command of [top, ...top.commands].flatMap((one) => [one, ...one.commands]))
+    command.exitOverride().configureOutput({ writeErr: () => {} });
   top.helpCommand("help [command]", "help for a command");
   const names = top.commands.map((command) => command.name());
   const asked = argv[0] === "help" ? argv[1] : undefined;

@@ -5,6 +5,7 @@
 
 import type { RunOptions } from "../container/options.ts";
 import { UsageError } from "../errors.ts";
+import { didYouMean } from "../near.ts";
 import { fieldOf, type Option, RUN_OPTIONS } from "./options.ts";
 
 /** The library's options, and those of the command line alone. */
@@ -25,27 +26,8 @@ export interface Parsed {
 const byName = new Map(RUN_OPTIONS.map((option) => [option.name, option]));
 const byShort = new Map(RUN_OPTIONS.filter((option) => option.short).map((option) => [option.short!, option]));
 
-/** Edit distance up to one swap or two changes is a slip of the keys. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let k = 1; k <= b.length; k++) {
-      next[k] = Math.min(row[k]! + 1, next[k - 1]! + 1, row[k - 1]! + (a[i - 1] === b[k - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}
-
-/** The name that was probably meant. */
-export function didYouMean(word: string, names: readonly string[]): string | undefined {
-  const near = names.map((name) => [distance(word, name), name] as const).sort((x, y) => x[0] - y[0])[0];
-  return near && near[0] <= Math.max(1, Math.floor(word.length / 3)) ? near[1] : undefined;
-}
-
 function unknown(word: string): UsageError {
-  const near = didYouMean(word.replace(/^-+/, ""), [...byName.keys(), "no-init"]);
+  const near = didYouMean(word.replace(/^-+/, ""), [...byName.keys(), "no-init", "no-new-keyring"]);
   return new UsageError(`unknown option ${word}`, { hint: near ? `did you mean --${near}?` : "see: nsrun run --help" });
 }
 
@@ -59,7 +41,7 @@ function find(word: string): { option: Option; inline: string | undefined; negat
   const at = word.indexOf("=");
   const name = at < 0 ? word.slice(2) : word.slice(2, at);
   const inline = at < 0 ? undefined : word.slice(at + 1);
-  const negated = name.startsWith("no-") && byName.get(name.slice(3))?.negative === true;
+  const negated = name.startsWith("no-") && byName.get(name.slice(3))?.negative !== undefined;
   const option = byName.get(negated ? name.slice(3) : name);
   if (!option) throw unknown(at < 0 ? word : word.slice(0, at));
   return { option, inline, negated };

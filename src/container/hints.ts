@@ -29,6 +29,13 @@ const RULES: readonly Rule[] = [
   ["pivot_root", "EINVAL", text("the root may be an initramfs (rootfs), which cannot be left by pivot_root: use --chroot")],
   ["sethostname", "EINVAL", text("a host name has at most 64 bytes")],
   ["prlimit64", "EPERM", text("a hard limit can only be lowered without CAP_SYS_RESOURCE")],
+  ["bound_capabilities", "EPERM", text("giving capabilities up needs CAP_SETPCAP")],
+  ["capset", "EPERM", text("you cannot give capabilities that you do not have yourself")],
+  ["keyctl", "EDQUOT", text("each container has a keyring, and your quota of keys is used up (sysctl kernel.keys.maxkeys)")],
+  ["keyctl", "EPERM", text("an outer container forbids keyrings: --no-new-keyring goes without one")],
+  ["seccomp", "EACCES", text("without CAP_SYS_ADMIN a filter needs no_new_privs: not with --new-privileges")],
+  ["seccomp", "EINVAL", text("this kernel has no system call filters (CONFIG_SECCOMP_FILTER): --seccomp none goes without")],
+  ["seccomp", "ENOSYS", text("this kernel has no seccomp(2): --seccomp none goes without a filter")],
   ["setresuid", "EINVAL", text("that user is not mapped in the user namespace")],
   ["setresgid", "EINVAL", text("that group is not mapped in the user namespace")],
   ["setgroups", "EPERM", text("setgroups is denied in this user namespace")],
@@ -41,7 +48,7 @@ const appArmor = (): string | undefined => (sys("geteuid") === 0 ? undefined : a
 export function hintFor(step: SyscallStep, errno: number): string | undefined {
   const code = errnoName(errno);
   if (step.call === "clone") return cloneHint(step.args[0] as number, code);
-  if (step.call === "mount" && code === "EPERM" && step.args[2] === "proc") {
+  if (step.call === "fsmount" && code === "EPERM" && step.label.includes("proc")) {
     return appArmor() ?? procHint();
   }
   const denied = code === "EPERM" || code === "EACCES" ? appArmor() : undefined;

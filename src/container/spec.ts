@@ -7,6 +7,7 @@ import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import type { ContainerOptions } from "./options.ts";
 import { environment, limits, seconds } from "./process.ts";
+import { hiddenPaths, security } from "./security.ts";
 import type { NetworkDriver, ProgramRunner } from "./slots.ts";
 import { openLower, rootSource } from "./source.ts";
 
@@ -111,7 +112,7 @@ function workingDirectory(options: ContainerOptions, ownRoot: boolean): string |
   return options.cwd;
 }
 
-const ROOT_OPTIONS = ["rootfs", "busybox", "rw", "readOnly", "chroot", "volume", "tmpfs", "mount"] as const;
+const ROOT_OPTIONS = ["rootfs", "busybox", "rw", "readOnly", "chroot", "volume", "tmpfs", "mount", "unmask"] as const;
 
 function refuseRootOptions(options: ContainerOptions): void {
   const given = ROOT_OPTIONS.find((key) => {
@@ -156,6 +157,8 @@ export async function completeSpec(
   const maps = ids?.maps;
   const cwd = workingDirectory(options, ownRoot);
   const rlimits = limits(options);
+  const guards = await security(options, caller, uses.user.mode);
+  const hidden = hiddenPaths(options, ownRoot);
   const timeOffsets = { monotonic: seconds(options.monotonic, "--monotonic"), boottime: seconds(options.boottime, "--boottime") };
   const spread = propagation(options.propagation ?? "private", "--propagation");
   environment(options, "/"); // a mistake there is told before anything is unpacked
@@ -175,6 +178,7 @@ export async function completeSpec(
     namespaces: uses,
     root,
     mounts,
+    ...hidden,
     propagation: spread,
     hostname: hostname === "" ? undefined : hostname,
     domainname,
@@ -190,6 +194,7 @@ export async function completeSpec(
       groups: [],
       setgroups: maps ? maps.setgroups : uses.user.mode === "share" && caller.admin && setgroupsAllowed(),
       rlimits,
+      ...guards,
       init: options.init ?? true,
       stdio,
       terminal,

@@ -28,6 +28,7 @@ const USED: SyscallName[] = [
   "write",
   "ioctl",
   "recvmsg",
+  "prctl",
 ];
 
 interface Native {

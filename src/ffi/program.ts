@@ -24,9 +24,9 @@ export type RawArg = number | string | null | Slot | Register | Words | Bytes;
 /**
  * What the trampoline does that is no single call: reset all dispositions; be pid 1; watch the container from the stage;
  * make sure that the stage lives; end the orphans of a container without a pid namespace; give the caller's terminal its
- * former mode back.
+ * former mode back; leave a bounding set of capabilities.
  */
-export type Loop = "reset_signals" | "reap" | "watch" | "guard" | "sweep" | "restore_terminal";
+export type Loop = "reset_signals" | "reap" | "watch" | "guard" | "sweep" | "restore_terminal" | "bound_capabilities";
 
 /** One raw system call of a child. */
 export interface RawStep {
@@ -48,7 +48,15 @@ export interface RawStep {
 
 const HEADER = 32; // sock, rec[4], size
 const STEP = 80; // nr, a[6], flags, tolerate, jump
-const LOOPS: Record<Loop, number> = { reset_signals: -1, reap: -2, watch: -3, guard: -4, sweep: -5, restore_terminal: -6 };
+const LOOPS: Record<Loop, number> = {
+  reset_signals: -1,
+  reap: -2,
+  watch: -3,
+  guard: -4,
+  sweep: -5,
+  restore_terminal: -6,
+  bound_capabilities: -7,
+};
 /** The record that the stage sends when clone has put the pid into it. */
 const RECORD_PID = 1;
 /** Where the record and its pid lie, from the start of the segment. */

@@ -6,6 +6,7 @@ import { mountSteps } from "./mounts.ts";
 import { loopbackUp, networkSteps, removeLinkSteps } from "./network.ts";
 import { initSteps, payloadSteps } from "./payload.ts";
 import { enterRoot, isolate, rootSteps } from "./root.ts";
+import { boundSteps, undumpable } from "./security.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
 import { dieWithStage, joinSteps, openJoined, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
 import { type Plan, type SyscallStep, slot } from "./step.ts";
@@ -61,6 +62,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
       ...(spec.namespaces.net.mode === "new" ? loopbackUp() : []),
       ...(waits && !ownUser ? [waitForGo()] : []),
       ...uplinkReady(spec),
+      undumpable("container", "whoever is in a joined pid namespace sees us"), // nobody outside looks into /proc/PID from here on
       ...(spec.root ? enterRoot(spec, spec.root) : []),
     ],
   };
@@ -90,7 +92,8 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
         why: `namespaces: ${names(CLONE, flags)}`,
       }),
       ...container.steps,
-      ...(init ? initSteps(payload) : payload),
+      ...boundSteps(spec),
+      ...(init ? initSteps(spec, payload) : payload),
       report(),
       ...stageWatch(sweeps, spec.process.terminal, [...removeLinkSteps(spec), ...uplink.removal]),
     ],

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { program } from "../../src/cmd/help.ts";
 import { RUN_OPTIONS } from "../../src/cmd/options.ts";
-import { didYouMean, parseRun } from "../../src/cmd/parse.ts";
+import { parseRun } from "../../src/cmd/parse.ts";
+import { didYouMean } from "../../src/near.ts";
 
 test("nothing after the first non-option is parsed, with or without --", () => {
   const expected = { options: { hostname: "a" }, command: ["ls", "--rootfs", "-v", "--"], help: false };
@@ -56,7 +57,7 @@ test("the help names every option of the table, once", () => {
       .commands.find((command) => command.name() === "run")
       ?.helpInformation() ?? "";
   for (const option of RUN_OPTIONS) {
-    const long = `--${option.negative ? "no-" : ""}${option.name}`;
+    const long = `--${option.negative === true ? "no-" : ""}${option.name}`;
     expect(help.split(new RegExp(`${long}(?![a-z-])`)).length).toBe(2);
   }
 });
