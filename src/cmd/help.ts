@@ -18,7 +18,7 @@ Examples:
   nsrun run -- ps                                one command in a fresh busybox root
   nsrun run --rootfs rootfs.tar.gz -- ls -l /dev
   nsrun run --rootfs host -- make test           the host's programs, all changes thrown away
-  nsrun run --net veth -- ping -c1 10.0.0.1
+  nsrun run --net veth --cap-add net_raw -- ping -c1 10.0.0.1
   nsrun run --net pasta -p 8080:80 -- sh         the host's network without root, and a port into the container
   nsrun run -v "$PWD:/src:ro" --cwd /src -- ls
 

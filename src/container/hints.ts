@@ -48,7 +48,7 @@ const appArmor = (): string | undefined => (sys("geteuid") === 0 ? undefined : a
 export function hintFor(step: SyscallStep, errno: number): string | undefined {
   const code = errnoName(errno);
   if (step.call === "clone") return cloneHint(step.args[0] as number, code);
-  if (step.call === "fsmount" && code === "EPERM" && step.label.includes("proc")) {
+  if (step.call === "fsmount" && code === "EPERM" && step.label === "mount proc") {
     return appArmor() ?? procHint();
   }
   const denied = code === "EPERM" || code === "EACCES" ? appArmor() : undefined;

@@ -11,7 +11,9 @@ const CLONE = OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC;
 const { FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE } = FSCONFIG;
 const AT_EMPTY_PATH = 0x1000;
 
-const keep = (name: string) => step("container", "keep it by number", "dup3", [REG, slot(name), O.O_CLOEXEC]);
+/** A limit of twenty descriptors must do. */
+const close = () => step("container", "close the other one", "close", [REG]);
+const keep = (name: string) => [step("container", "keep it by number", "dup3", [REG, slot(name), O.O_CLOEXEC]), close()];
 
 /** A new mount of `type`, attached nowhere, by the container itself; its slot is `name`. */
 function newMount(type: string, name: string, attributes: number, why?: string): SyscallStep[] {
@@ -19,15 +21,18 @@ function newMount(type: string, name: string, attributes: number, why?: string):
     step("container", `open a ${type}`, "fsopen", [type, 1], { store: true, ...(why === undefined ? {} : { why }) }),
     step("container", `${type}: its name in /proc/mounts`, "fsconfig", [REG, FSCONFIG_SET_STRING, "source", type, 0]),
     step("container", `create the ${type}`, "fsconfig", [REG, FSCONFIG_CMD_CREATE, null, null, 0]),
-    step("container", `mount ${type}, attached nowhere`, "fsmount", [REG, 1, attributes], { store: true }),
-    keep(name),
+    step("container", `mount ${type}`, "fsmount", [REG, 1, attributes], { store: true }),
+    ...keep(name),
   ];
 }
 
 /** The host's, with all below it: where this user namespace does not own what a new one would show. */
 function clonedHost(path: string, name: string, why: string): SyscallStep[] {
   const flags = CLONE | OPEN_TREE.AT_RECURSIVE;
-  return [step("container", `clone the host's ${path}`, "open_tree", [AT_FDCWD, path, flags], { store: true, why }), keep(name)];
+  return [
+    step("container", `clone the host's ${path}`, "open_tree", [AT_FDCWD, path, flags], { store: true, why }),
+    ...keep(name),
+  ];
 }
 
 function setReadOnly(tree: Arg, label: string): SyscallStep {
@@ -71,11 +76,13 @@ function place(path: string): { mount: Arg; below: string } {
   return { mount: slot(top), below: rest.join("/") };
 }
 
-/** What the register holds, on top of `path`. */
-function cover(path: string, label: string, from: Arg = REG): SyscallStep {
+function cover(path: string, label: string, from: Arg): SyscallStep {
   const { mount, below } = place(path);
   return step("container", label, "move_mount", [from, "", mount, below, MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH]);
 }
+
+/** What the register holds goes on top of `path`. */
+const coverBy = (path: string, label: string): SyscallStep[] => [cover(path, label, REG), close()];
 
 /** A node of ours: the one in the container's own /dev, which nobody else has seen yet, or the host's. */
 function nullNode(spec: ContainerSpec): SyscallStep {
@@ -88,7 +95,7 @@ function nullNode(spec: ContainerSpec): SyscallStep {
 
 function hideFiles(spec: ContainerSpec): SyscallStep[] {
   const files = spec.maskedPaths.filter((masked) => !masked.directory);
-  return files.flatMap(({ path }) => [nullNode(spec), cover(path, `hide ${path}`)]);
+  return files.flatMap(({ path }) => [nullNode(spec), ...coverBy(path, `hide ${path}`)]);
 }
 
 /** One empty tmpfs for all: itself on the first directory, clones of it on the others. */
@@ -99,7 +106,7 @@ function hideDirectories(spec: ContainerSpec): SyscallStep[] {
   return directories.flatMap(({ path }, i) =>
     i === 0
       ? [...newMount("tmpfs", "empty", READ_ONLY), cover(path, `hide ${path}`, slot("empty"))]
-      : [clone(), cover(path, `hide ${path}`)],
+      : [clone(), ...coverBy(path, `hide ${path}`)],
   );
 }
 
@@ -111,7 +118,7 @@ function readOnly(spec: ContainerSpec): SyscallStep[] {
     return [
       step("container", `clone ${path}`, "open_tree", [mount, below, CLONE | OPEN_TREE.AT_RECURSIVE], { store: true }),
       setReadOnly(REG, `make it read-only`),
-      cover(path, `mount it on ${path}`),
+      ...coverBy(path, `mount it on ${path}`),
     ];
   });
 }
