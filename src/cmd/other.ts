@@ -32,7 +32,9 @@ export async function otherCommand(argv: readonly string[]): Promise<number> {
   for (const command of [top, ...top.commands].flatMap((one) => [one, ...one.commands]))
     command.exitOverride().configureOutput({ writeErr: () => {} });
   top.helpCommand("help [command]", "help for a command");
-  const names = top.commands.map((command) => command.name());
+  const namesOf = (command: Command) => command.commands.map((one) => one.name());
+  const names = namesOf(top);
+  const group = top.commands.find((command) => command.name() === argv[0] && command.commands.length > 0);
   const asked = argv[0] === "help" ? argv[1] : undefined;
   if (asked !== undefined && !names.includes(asked)) {
     const meant = didYouMean(asked, names);
@@ -45,14 +47,15 @@ export async function otherCommand(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
     if (error.code === "commander.help") {
-      process.stdout.write(top.helpInformation());
+      process.stdout.write((group ?? top).helpInformation());
       return 0;
     }
-    const word = argv[0] ?? "";
-    const near = error.code === "commander.unknownCommand" ? didYouMean(word, names) : undefined;
-    const hint = near ? `did you mean ${near}?` : `to run a program: nsrun run -- ${argv.join(" ")}`;
+    const word = argv[group ? 1 : 0] ?? "";
+    const near = error.code === "commander.unknownCommand" ? didYouMean(word, namesOf(group ?? top)) : undefined;
+    const otherwise = group ? `see: nsrun ${group.name()} --help` : `to run a program: nsrun run -- ${argv.join(" ")}`;
+    const hint = near ? `did you mean ${near}?` : otherwise;
     throw new UsageError(
-      error.message.replace(/^error: | \(Did you mean.*$/g, ""),
+      error.message.replace(/^error: |\s\(Did you mean.*$/g, ""),
       error.code === "commander.unknownCommand" ? { hint } : {},
     );
   }

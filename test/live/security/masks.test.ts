@@ -83,7 +83,7 @@ describe.skipIf(reason !== undefined)("CVE-2025-31133", () => {
       if (existsSync(`${root}/dev/null`)) unlinkSync(`${root}/dev/null`);
       symlinkSync("/etc/secret", `${root}/dev/null`);
       expect(
-        await inside(["--rootfs", root, ...layer], "cat /proc/interrupts | wc -c; echo x >/proc/interrupts; cat /etc/secret"),
+        await inside(["--rootfs", root, ...layer], "cat /proc/interrupts | grep -c .; echo x >/proc/interrupts; cat /etc/secret"),
       ).toBe("0\nsecret");
     });
 });

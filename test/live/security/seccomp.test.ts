@@ -38,6 +38,8 @@ describe.skipIf(reason !== undefined)("the default filter", () => {
     const without = await attacks.run(["--seccomp", "none"], names);
     expect(without.clone3).toMatch(/^(EFAULT|EINVAL)$/);
     expect(without.af_alg).toBe(without.af_alg_high!); // the kernel cuts to an int
+    if (FAMILIES.every((name) => without[name] === "EAFNOSUPPORT"))
+      console.log("not shown: this kernel has none of these families");
   });
   test.skipIf(process.arch !== "x64")("kills calls of i386 and x32", async () => {
     expect(await attacks.run([], ["i386", "x32"])).toEqual({ i386: "SIGSYS", x32: "SIGSYS" });
