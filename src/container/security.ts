@@ -1,11 +1,10 @@
 /** What is taken away from the command: options become the parts of the spec. What is not the default is loaded when asked for. */
 import { UsageError } from "../errors.ts";
 import { ARCH } from "../ffi/abi.ts";
-import { AT_FDCWD, CAPABILITIES } from "../ffi/flags.ts";
-import { sys } from "../ffi/syscall.ts";
-import type { Capabilities, ContainerSpec, NamespaceUse, ProcessSpec, SeccompSpec } from "../plan/spec.ts";
+import { CAPABILITIES } from "../ffi/flags.ts";
+import type { Capabilities, NamespaceUse, ProcessSpec, SeccompSpec } from "../plan/spec.ts";
 import { DEFAULT_FILTER, FILTER_CAPABILITIES, INIT_FILTER } from "../security/default-filter.ts";
-import { DEFAULT_CAPABILITIES, MASKED, READ_ONLY } from "../security/defaults.ts";
+import { DEFAULT_CAPABILITIES } from "../security/defaults.ts";
 import type { Caller } from "./caller.ts";
 import type { ContainerOptions } from "./options.ts";
 
@@ -48,26 +47,5 @@ export async function security(
     noNewPrivileges: !options.newPrivileges,
     newKeyring: options.newKeyring ?? true,
     seccomp: await seccomp(options, sets.bounding ?? []),
-  };
-}
-
-/** Whether the kernel has it: the host's /proc and /sys are the same kernel's. */
-const exists = (path: string): boolean => sys("faccessat2", AT_FDCWD, path, 0, 0) === 0;
-
-type HiddenPaths = Pick<ContainerSpec, "maskedPaths" | "readonlyPaths">;
-
-/** What is hidden and what is read-only in a root of the container's own. Throws UsageError for an --unmask that means nothing. */
-export function hiddenPaths(options: ContainerOptions, ownRoot: boolean): HiddenPaths {
-  const unmask = new Set((options.unmask ?? []).map((path) => (path === "/" ? path : path.replace(/\/+$/, ""))));
-  if (!ownRoot || unmask.has("all") || unmask.has("ALL")) return { maskedPaths: [], readonlyPaths: [] };
-  const known = [...MASKED.map(({ path }) => path), ...READ_ONLY];
-  const stranger = [...unmask].find((path) => !known.includes(path));
-  if (stranger !== undefined)
-    throw new UsageError(`--unmask ${stranger}: not among what is hidden or read-only`, {
-      hint: `known: ${known.join(" ")} all`,
-    });
-  return {
-    maskedPaths: MASKED.filter(({ path }) => !unmask.has(path) && exists(path)),
-    readonlyPaths: READ_ONLY.filter((path) => !unmask.has(path) && exists(path)),
   };
 }

@@ -3,11 +3,12 @@ import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { ContainerSpec, IdMaps, NetSpec, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
 import { type Caller, findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
+import { hiddenPaths } from "./hidden.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import type { ContainerOptions } from "./options.ts";
 import { environment, limits, seconds } from "./process.ts";
-import { hiddenPaths, security } from "./security.ts";
+import { security } from "./security.ts";
 import type { NetworkDriver, ProgramRunner } from "./slots.ts";
 import { openLower, rootSource } from "./source.ts";
 

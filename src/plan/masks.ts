@@ -2,7 +2,7 @@
 import { AT_FDCWD, FSCONFIG, MOUNT_ATTR, MOVE_MOUNT, names, O, OPEN_TREE } from "../ffi/flags.ts";
 import { attach, mountAttr, placeholder, resolve, step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
+import { type Arg, REG, type SyscallStep, slot, type Words } from "./step.ts";
 
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = MOUNT_ATTR;
 const KERNEL_FS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
@@ -35,8 +35,15 @@ function clonedHost(path: string, name: string, why: string): SyscallStep[] {
   ];
 }
 
+/** Made once, its text when somebody looks: see docs/design/0005-start-cost.md. */
+const attributes: Words = {
+  ...mountAttr(READ_ONLY, 0, ""),
+  get text() {
+    return `{attr_set=${names(MOUNT_ATTR, READ_ONLY)}}`;
+  },
+};
+
 function setReadOnly(tree: Arg, label: string): SyscallStep {
-  const attributes = mountAttr(READ_ONLY, 0, `{attr_set=${names(MOUNT_ATTR, READ_ONLY)}}`);
   return step("container", label, "mount_setattr", [tree, "", AT_EMPTY_PATH | OPEN_TREE.AT_RECURSIVE, attributes, 32]);
 }
 
@@ -72,8 +79,8 @@ export const kernelFsSteps = (spec: ContainerSpec): { prepare: SyscallStep[]; co
 
 /** "/proc/a/b" is "a/b" below the slot "proc". */
 function place(path: string): { mount: Arg; below: string } {
-  const [, top = "", ...rest] = path.split("/");
-  return { mount: slot(top), below: rest.join("/") };
+  const end = path.indexOf("/", 1);
+  return { mount: slot(path.slice(1, end)), below: path.slice(end + 1) };
 }
 
 function cover(path: string, label: string, from: Arg): SyscallStep {

@@ -31,8 +31,13 @@ function capset(lane: Lane, label: string, permitted: readonly string[], inherit
   const header = { words: [0x20080522], text: "{_LINUX_CAPABILITY_VERSION_3, 0}" };
   const [held, kept] = [mask(permitted), mask(inheritable)];
   const words = Uint32Array.of(held[0], held[0], kept[0], held[1], held[1], kept[1]);
-  const text = `{effective=permitted=${listed(permitted)}, inheritable=${listed(inheritable)}}`;
-  return step(lane, label, "capset", [header, { bytes: new Uint8Array(words.buffer), text }]);
+  const sets = {
+    bytes: new Uint8Array(words.buffer),
+    get text() {
+      return `{effective=permitted=${listed(permitted)}, inheritable=${listed(inheritable)}}`;
+    },
+  };
+  return step(lane, label, "capset", [header, sets]);
 }
 
 /** Nobody may look into us by ptrace(2) or /proc while we hold more than the command (CVE-2016-9962). */
