@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => attacks?.[Symbol.dispose]());
 
-const REFUSED = `mount umount2 open_tree mount_setattr setns chroot unshare_user unshare_user_high clone_user io_uring_setup
+const REFUSED = `mount umount2 open_tree mount_setattr setns chroot clone_user unshare_user unshare_user_high io_uring_setup
   userfaultfd bpf perf_event_open keyctl add_key request_key settimeofday clock_settime pidfd_getfd process_madvise quotactl
   personality_fixed tiocsti tiocsti_high tioclinux`.split(/\s+/);
 const FAMILIES = ["af_alg", "af_alg_high", "af_vsock"];
