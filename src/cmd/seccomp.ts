@@ -19,7 +19,7 @@ const ARCHES: Readonly<Record<string, Arch>> = { x86_64: "x64", aarch64: "arm64"
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 function dump(file: string | undefined, options: DumpOptions): void {
-  const arch = options.arch === undefined ? ARCH : ARCHES[options.arch];
+  const arch = options.arch === undefined ? ARCH : Object.hasOwn(ARCHES, options.arch) ? ARCHES[options.arch] : undefined;
   if (arch === undefined) throw new UsageError(`--arch ${options.arch}: expected ${Object.keys(ARCHES).join(" or ")}`);
   const { bounding } = capabilitySets(options, () => true);
   const say = (text: string) => void process.stderr.write(`nsrun: ${text}\n`);
