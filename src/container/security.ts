@@ -13,7 +13,8 @@ const CAP_SETPCAP = 8;
 /** In a user namespace that is not ours we have all capabilities, but none of them counts outside. */
 async function capabilities(options: ContainerOptions, caller: Caller, own: boolean): Promise<Capabilities> {
   const available = (name: string) => own || caller.permits(CAPABILITIES.indexOf(name));
-  const init = ["CAP_KILL"].filter(available);
+  // the second is never used (pid 1's filter forbids ptrace): who lacks it cannot trace a process that has it
+  const init = ["CAP_KILL", "CAP_SYS_PTRACE"].filter(available);
   if (!own && caller.euid !== 0 && !caller.permits(CAP_SETPCAP)) {
     if (options.capAdd?.length) throw new UsageError("--cap-add needs root, or a user namespace of the container's own");
     return { bounding: undefined, ambient: [], init: [] };

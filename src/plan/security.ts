@@ -125,11 +125,11 @@ export function filterSteps({ process }: ContainerSpec): SyscallStep[] {
   ];
 }
 
-/** pid 1 keeps what reaping and passing signals on needs: a command that could trace it would gain nothing. */
+/** pid 1 keeps what reaping and passing signals on needs, and by one more is out of the command's reach: ptrace(2) wants a subset. */
 export function initLockSteps({ process }: ContainerSpec): SyscallStep[] {
   const { seccomp, capabilities } = process;
   return [
-    capset("container", "pid 1 keeps no capability but to signal", capabilities.init),
+    capset("container", "pid 1 keeps what signals need", capabilities.init),
     ...(seccomp
       ? [noNewPrivileges("container"), loadFilter("container", "pid 1's own system call filter", seccomp.init, 0)]
       : []),
