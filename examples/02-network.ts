@@ -2,7 +2,7 @@
 //   sudo bun examples/02-network.ts            (or in a network namespace of its own: sudo unshare -n bun …)
 import { container } from "../src/index.ts";
 
-await using box = await container({ net: "veth", hostIp: "10.0.0.1/24", ip: "10.0.0.2/24" });
+await using box = await container({ net: "veth", hostIp: "10.0.0.1/24", ip: "10.0.0.2/24", capAdd: ["net_raw"] }); // busybox ping
 
 const links = await box.exec("ip -o link | cut -d: -f2");
 console.log("inside:", links.stdout.replace(/\s+/g, " ").trim());

@@ -106,6 +106,19 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./demo.ts")).demoCommand,
   },
   {
+    name: "seccomp dump",
+    summary: "a system call filter as a list of instructions",
+    about: "Prints the default filter, or FILE's (Docker's or OCI's JSON), as nsrun run would load it: seccomp(2).",
+    operands: [{ value: "FILE", help: "a profile; default: nsrun's own", optional: true }],
+    options: [
+      { group: "Options", name: "arch", value: "x86_64|aarch64", help: "another machine than this one" },
+      ...RUN_OPTIONS.filter(({ name }) => name.startsWith("cap-")),
+      { ...JSON_OPTION, help: "struct sock_filter[] as JSON" },
+    ],
+    examples: [["seccomp dump", "the default filter"]],
+    load: async () => (await import("./seccomp.ts")).seccompDump,
+  },
+  {
     name: "completion",
     summary: "completions for a shell",
     about: "Prints a script that teaches the shell to complete nsrun's commands, options and their values.",

@@ -6,13 +6,17 @@ import { NsrunError, UsageError } from "../errors.ts";
 import { type CommandOptions, parseRun } from "./parse.ts";
 import { Signals, stopTimeout } from "./signals.ts";
 
-/** The article's full container: its shell is pid 1, its network a pair of addresses, which an ordinary user cannot have. */
-function bareDefaults(options: CommandOptions, say: (text: string) => void): Pick<CommandOptions, "net" | "init"> {
+/**
+ * The article's full container: its shell is pid 1, its network a pair of addresses, which an ordinary user cannot have. It
+ * pings both ways, for which busybox's ping knows raw sockets only.
+ */
+function bareDefaults(options: CommandOptions, say: (text: string) => void): Pick<CommandOptions, "net" | "init" | "capAdd"> {
   if (options.namespaces === false) return { init: false };
+  const capAdd = options.capAdd || options.capDrop ? undefined : ["net_raw"];
   const wanted = options.net !== undefined || [options.ip, options.hostIp].some((ip) => ip !== undefined);
-  if (wanted || findCaller().admin) return { net: "veth", init: false };
+  if (wanted || findCaller().admin) return { net: "veth", init: false, capAdd };
   say("without root there is no veth pair: only the loopback (see --net)");
-  return { init: false };
+  return { init: false, capAdd };
 }
 
 /** -t: all three streams; -i alone: none; neither: those that are terminals. */

@@ -29,6 +29,9 @@ const SOURCES: Readonly<Record<string, Source>> = {
   SRC: async () => "files",
   TAR: async () => "files",
   NS: async () => (await import("../plan/spec.ts")).NAMESPACES,
+  CAP: async () => [...(await import("../ffi/flags.ts")).CAPABILITIES.map((name) => name.slice(4).toLowerCase()), "all"],
+  "unmask PATH": async () => [],
+  "demo NAME": async () => (await import("../lessons/index.ts")).LESSONS.map(({ name }) => name),
   "cwd DIR": async () => [], // inside
   "tmpfs PATH": async () => [], // inside
   "env KEY": async () => Object.keys(process.env).sort(),

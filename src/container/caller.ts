@@ -13,19 +13,26 @@ export interface Caller {
   readonly admin: boolean;
   /** That, in the initial user namespace: it may make device nodes, trusted attributes and mounts for others as well. */
   readonly privileged: boolean;
+  /** Whether it could have this capability, by number (capabilities(7)). */
+  readonly permits: (capability: number) => boolean;
 }
 
 const CAP_SYS_ADMIN = 21;
 /** linux/proc_ns.h: PROC_USER_INIT_INO, the inode of the first user namespace. */
 const INITIAL_USER = "user:[4026531837]";
 
-/** capget(2), version 3: effective, permitted, inheritable, twice 32 bits. */
-function effective(capability: number): boolean {
+/** capget(2), version 3: effective, permitted, inheritable, twice 32 bits. Nothing where the call fails. */
+function capabilities(): Uint8Array {
   const header = bytes(8);
   new DataView(header.buffer).setUint32(0, 0x20080522, true);
   const data = bytes(24);
-  if (sys("capget", header, data) < 0) return false;
-  return ((data[capability >> 3] ?? 0) & (1 << (capability & 7))) !== 0;
+  return sys("capget", header, data) < 0 ? data.fill(0) : data;
+}
+
+/** `set`: 0 effective, 1 permitted. */
+function holds(data: Uint8Array, set: number, capability: number): boolean {
+  const byte = data[(capability >= 32 ? 12 : 0) + set * 4 + ((capability & 31) >> 3)] ?? 0;
+  return (byte & (1 << (capability & 7))) !== 0;
 }
 
 // a process with threads can never leave its user namespace: asked once. Without /proc: no
@@ -36,8 +43,10 @@ function inInitialUserNamespace(): boolean {
 }
 
 export function findCaller(): Caller {
-  const admin = effective(CAP_SYS_ADMIN);
-  return { euid: sys("geteuid"), egid: sys("getegid"), admin, privileged: admin && inInitialUserNamespace() };
+  const data = capabilities();
+  const admin = holds(data, 0, CAP_SYS_ADMIN);
+  const permits = (capability: number) => holds(data, 1, capability);
+  return { euid: sys("geteuid"), egid: sys("getegid"), admin, privileged: admin && inInitialUserNamespace(), permits };
 }
 
 function readProc(file: string): string {

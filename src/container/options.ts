@@ -74,7 +74,19 @@ export interface ContainerOptions extends LimitOptions {
   uidMap?: string[] | undefined;
   /** Lines of gid_map. As root the default is uidMap, and the other way round. */
   gidMap?: string[] | undefined;
-  /** NAME=SOFT[:HARD], "unlimited" for no limit. */
+  /** Capabilities besides the default eight, with or without CAP_, or "all". For another user than root: what it has at all. */
+  capAdd?: string[] | undefined;
+  /** Capabilities less than the default, or "all". */
+  capDrop?: string[] | undefined;
+  /** "default", "none", or a file with Docker's or OCI's JSON. */
+  seccomp?: string | undefined;
+  /** Set-id programs and file capabilities work inside (no_new_privs is off). */
+  newPrivileges?: boolean | undefined;
+  /** A session keyring of the container's own (default true). */
+  newKeyring?: boolean | undefined;
+  /** Paths of /proc and /sys that are hidden or read-only otherwise, or "all". */
+  unmask?: string[] | undefined;
+  /** NAME=SOFT[:HARD], "unlimited" for no limit. Default: nofile 1024:524288 as far as yours reach, core 0. */
   ulimit?: string[] | undefined;
   /** Directories of control groups to live in, as {@link Group.directories} of nsrun/cgroup has them. The library alone. */
   cgroup?: readonly string[] | undefined;

@@ -1,12 +1,10 @@
 /** The command's surroundings: environment, user, limits, working directory. */
 import { UsageError } from "../errors.ts";
-import { errnoName } from "../ffi/errno.ts";
-import { readText } from "../ffi/file.ts";
-import { AT_FDCWD, RLIMIT, S } from "../ffi/flags.ts";
+import { RLIMIT } from "../ffi/flags.ts";
 import { bytes, must } from "../ffi/syscall.ts";
 import type { ProcessSpec } from "../plan/spec.ts";
-import { statPath } from "../rootfs/stat.ts";
 import type { ContainerOptions } from "./options.ts";
+import { regularText } from "./regular.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -19,22 +17,11 @@ function assign(env: Map<string, string>, text: string, option: string): void {
   if (value !== undefined) env.set(key, value);
 }
 
-function readEnvFile(path: string): string[] {
-  const refuse = (why: string) => new UsageError(`--env-file ${path}: ${why}`);
-  const stat = statPath(AT_FDCWD, path);
-  if (typeof stat === "number") throw refuse(`cannot be read (${errnoName(-stat)})`);
-  // a fifo or a device might never end
-  if ((stat.mode & S.S_IFMT) !== S.S_IFREG) throw refuse("not a regular file");
-  const text = readText(path);
-  if (typeof text === "number") throw refuse(`cannot be read (${errnoName(-text)})`);
-  return text.split("\n");
-}
-
 /** The variables asked for: files first, then -e. */
 function assignments(options: Pick<ContainerOptions, "env" | "envFile">): Map<string, string> {
   const env = new Map<string, string>();
   for (const file of options.envFile ?? []) {
-    for (const line of readEnvFile(file)) {
+    for (const line of regularText(file, `--env-file ${file}`).split("\n")) {
       const text = line.trim();
       if (text !== "" && !text.startsWith("#")) assign(env, text, `--env-file ${file}: line`);
     }
@@ -76,9 +63,18 @@ function current(resource: number): { soft: number; hard: number } {
   return { soft, hard };
 }
 
-/** NAME=SOFT[:HARD] */
+/** systemd's: select(2) cannot take more than 1024, who needs more raises the soft limit. And no core of a stranger on the disk. */
+function defaultLimits(given: ReadonlySet<string>): ProcessSpec["rlimits"] {
+  const hard = given.has("nofile") ? 0 : Math.min(524288, current(RLIMIT.nofile).hard);
+  return [
+    { name: "nofile", resource: RLIMIT.nofile, soft: Math.min(1024, hard), hard },
+    { name: "core", resource: RLIMIT.core, soft: 0, hard: 0 },
+  ].filter(({ name }) => !given.has(name));
+}
+
+/** The default limits, and NAME=SOFT[:HARD] */
 export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
-  return (options.ulimit ?? []).map((text) => {
+  const given = (options.ulimit ?? []).map((text) => {
     const option = `--ulimit ${text}`;
     const [name = "", value = ""] = text.split("=", 2);
     const resource = RLIMIT[name as keyof typeof RLIMIT];
@@ -89,6 +85,7 @@ export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
     const ours = current(resource);
     return spec.hard > ours.hard ? { ...spec, raised: Math.min(ours.soft, spec.hard) } : spec;
   });
+  return [...defaultLimits(new Set(given.map(({ name }) => name))), ...given];
 }
 
 /** Whole seconds, negative too, for a time namespace. */

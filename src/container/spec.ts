@@ -3,10 +3,12 @@ import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { ContainerSpec, IdMaps, NetSpec, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
 import { type Caller, findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
+import { hiddenPaths } from "./hidden.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import type { ContainerOptions } from "./options.ts";
 import { environment, limits, seconds } from "./process.ts";
+import { security } from "./security.ts";
 import type { NetworkDriver, ProgramRunner } from "./slots.ts";
 import { openLower, rootSource } from "./source.ts";
 
@@ -111,7 +113,7 @@ function workingDirectory(options: ContainerOptions, ownRoot: boolean): string |
   return options.cwd;
 }
 
-const ROOT_OPTIONS = ["rootfs", "busybox", "rw", "readOnly", "chroot", "volume", "tmpfs", "mount"] as const;
+const ROOT_OPTIONS = ["rootfs", "busybox", "rw", "readOnly", "chroot", "volume", "tmpfs", "mount", "unmask"] as const;
 
 function refuseRootOptions(options: ContainerOptions): void {
   const given = ROOT_OPTIONS.find((key) => {
@@ -193,6 +195,8 @@ async function completed(
     throw new UsageError("idmap: needs root, and a user namespace of the container's own");
   const cwd = workingDirectory(options, ownRoot);
   const rlimits = limits(options);
+  const guards = await security(options, caller, uses.user.mode);
+  const hidden = hiddenPaths(options, ownRoot);
   const timeOffsets = { monotonic: seconds(options.monotonic, "--monotonic"), boottime: seconds(options.boottime, "--boottime") };
   const spread = propagation(options.propagation ?? "private", "--propagation");
   const domain = await landlock(options);
@@ -214,6 +218,7 @@ async function completed(
     namespaces: uses,
     root,
     mounts,
+    ...hidden,
     propagation: spread,
     hostname: hostname === "" ? undefined : hostname,
     domainname,
@@ -229,6 +234,7 @@ async function completed(
       groups: [],
       setgroups: maps ? maps.setgroups : uses.user.mode === "share" && caller.admin && setgroupsAllowed(),
       rlimits,
+      ...guards,
       init: options.init ?? true,
       stdio,
       terminal,

@@ -30,6 +30,7 @@ const USED: SyscallName[] = [
   "recvmsg",
   "getcwd",
   "openat2",
+  "prctl",
 ];
 
 interface Native {

@@ -9,6 +9,7 @@ import { mountSteps } from "./mounts.ts";
 import { loopbackUp, networkSteps, removeLinkSteps } from "./network.ts";
 import { initSteps, payloadSteps } from "./payload.ts";
 import { enterRoot, isolate, rootSteps } from "./root.ts";
+import { boundSteps, undumpable } from "./security.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
 import { dieWithStage, joinSteps, openJoined, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
 import { type Plan, REG, type SyscallStep, slot } from "./step.ts";
@@ -92,6 +93,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
       ...(spec.namespaces.net.mode === "new" ? loopbackUp() : []),
       ...(waits && !ownUser ? [waitForGo()] : []),
       ...uplinkReady(spec),
+      undumpable("container", "whoever is in a joined pid namespace sees us"), // nobody outside looks into /proc/PID from here on
       ...(spec.root ? enterRoot(spec, spec.root) : []),
     ],
   };
@@ -123,7 +125,8 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
         why: `namespaces: ${names(CLONE, flags)}`,
       }),
       ...container.steps,
-      ...(init ? initSteps(payload) : payload),
+      ...boundSteps(spec),
+      ...(init ? initSteps(spec, payload) : payload),
       report(),
       ...stageWatch(sweeps, spec.process.terminal, [...removeLinkSteps(spec), ...uplink.removal]),
     ],

@@ -1,16 +1,14 @@
 /** The plan of a command that joins a running container: `nsenter -t PID -a`, made by the sealed ELF. */
-import { CLONE, PR } from "../ffi/flags.ts";
+import { CLONE } from "../ffi/flags.ts";
 import { enterCgroup, openCgroup } from "./cgroup.ts";
 import { becomeSteps } from "./identity.ts";
 import { landlockPrepare } from "./landlock.ts";
 import { step } from "./list.ts";
 import { payloadSteps } from "./payload.ts";
+import { boundSteps, undumpable } from "./security.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type ProcessSpec } from "./spec.ts";
 import { dieWithStage, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
-import { type Plan, type SyscallStep, slot } from "./step.ts";
-
-const undumpable = (lane: "stage" | "container", why: string): SyscallStep =>
-  step(lane, "not to be traced", "prctl", [PR.PR_SET_DUMPABLE, 0], { why });
+import { type Plan, slot } from "./step.ts";
 
 /** The namespaces in which the container differs from its caller. */
 export function joinFlags(spec: ContainerSpec): number {
@@ -46,6 +44,7 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
       ...chrooted,
       ...identity,
       undumpable("container", "a change of ids has made it dumpable again"),
+      ...boundSteps(member),
       ...payloadSteps(member),
       report(),
       ...stageWatch(false, undefined),

@@ -2,7 +2,7 @@
  * The command restricts itself: landlock(7). Paths are opened by the command's own process, in its root, when everything
  * else is done; what it opened before (its streams) stays open to it.
  */
-import { AT_FDCWD, O, PR, RESOLVE } from "../ffi/flags.ts";
+import { AT_FDCWD, O, RESOLVE } from "../ffi/flags.ts";
 import { openHow, placeholder, step } from "./list.ts";
 import type { ContainerSpec, LandlockSpec, ProcessSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, type Words } from "./step.ts";
@@ -14,11 +14,6 @@ const EINVAL = 22;
 /** Numbers for the ruleset and for one path after the other. */
 export const landlockPrepare = ({ process }: Pick<ContainerSpec, "process">): SyscallStep[] =>
   process.landlock ? [placeholder("landlock"), placeholder("landlock.path")] : [];
-
-export const noNewPrivileges = (): SyscallStep =>
-  step("payload", "no new privileges", "prctl", [PR.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0], {
-    why: "without CAP_SYS_ADMIN the kernel restricts only who can gain nothing by execve",
-  });
 
 const addRule = (label: string, type: number, attr: Words, extra = {}): SyscallStep =>
   step("payload", label, "landlock_add_rule", [slot("landlock"), type, attr, 0], extra);
@@ -63,14 +58,13 @@ const dropCapabilities = (): SyscallStep =>
     { why: "with no_new_privs no execve gives root any back" },
   );
 
-/** Right before execve: nothing of ours needs a path after that. */
+/** Right before the filter and execve, after no_new_privs: nothing of ours needs a path after that. */
 export function landlockSteps({ landlock }: ProcessSpec): SyscallStep[] {
   if (!landlock) return [];
   const { fs, net, scoped, paths, ports, alone } = landlock;
   const attr = { words: [fs, net, scoped], text: `{fs=0x${fs.toString(16)}, net=0x${net.toString(16)}, scoped=${scoped}}` };
   return [
     ...(alone ? [dropCapabilities()] : []),
-    noNewPrivileges(),
     step("payload", "a Landlock ruleset", "landlock_create_ruleset", [attr, 24, 0], { store: true }),
     step("payload", "keep it by number", "dup3", [REG, slot("landlock"), O.O_CLOEXEC]),
     ...paths.flatMap(pathSteps),

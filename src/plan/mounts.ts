@@ -1,60 +1,23 @@
 /** What is mounted inside the root: proc, sysfs, /dev, then the user's mounts in the order given. */
-import { AT, AT_FDCWD, MOUNT_ATTR, MS, O, OPEN_TREE } from "../ffi/flags.ts";
+import { AT, AT_FDCWD, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
 import { attach, crossing, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
+import { kernelFsSteps, maskSteps } from "./masks.ts";
+import { pingSteps } from "./network.ts";
 import { boundResolvConf } from "./resolv.ts";
 import { propagationFlags } from "./root.ts";
 import type { ContainerSpec, Mount } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
 
-const KERNEL_FS = MS.MS_NOSUID | MS.MS_NODEV | MS.MS_NOEXEC;
 const back = () => step("container", "return to the new root", "fchdir", [slot("root")]);
 
 /** mount(2) on what `find` resolved, through the working directory: no path is walked a second time. */
-const mountHere = (
-  find: SyscallStep,
-  what: string,
-  args: [string, string, number, string | null],
-  why?: string,
-): SyscallStep[] => [
+const mountHere = (find: SyscallStep, what: string, args: [string, string, number, string | null]): SyscallStep[] => [
   find,
   step("container", find.label.replace("find", "enter"), "fchdir", [REG]),
-  step("container", what, "mount", [args[0], ".", args[1], args[2], args[3]], why === undefined ? {} : { why }),
+  step("container", what, "mount", [args[0], ".", args[1], args[2], args[3]]),
   back(),
 ];
-
-function proc(spec: ContainerSpec): SyscallStep[] {
-  const find = resolve("proc", "find /proc", true);
-  const foreign = !spec.privileged || spec.namespaces.user.mode !== "share";
-  if (foreign && spec.namespaces.pid.mode !== "new") {
-    const bind = step("container", "bind the host's /proc", "mount", ["/proc", ".", null, MS.MS_BIND | MS.MS_REC, null], {
-      why: "proc shows a pid namespace; one that this user namespace does not own can only be bound",
-    });
-    return [find, step("container", find.label.replace("find", "enter"), "fchdir", [REG]), bind, back()];
-  }
-  return mountHere(find, "mount proc on /proc", ["proc", "proc", KERNEL_FS, null], "shows the pid namespace of its mounter");
-}
-
-function sysfs(spec: ContainerSpec): SyscallStep[] {
-  const find = resolve("sys", "find /sys", true);
-  const ownNet = spec.namespaces.net.mode === "new";
-  if (!ownNet && spec.namespaces.user.mode !== "share") {
-    const bind = step("container", "bind the host's /sys", "mount", ["/sys", ".", null, MS.MS_BIND | MS.MS_REC, null], {
-      why: "sysfs shows a network namespace; one that this user namespace does not own can only be bound",
-    });
-    const readOnly = MOUNT_ATTR.MOUNT_ATTR_RDONLY | MOUNT_ATTR.MOUNT_ATTR_NOSUID | MOUNT_ATTR.MOUNT_ATTR_NODEV;
-    const attributes = mountAttr(readOnly, 0);
-    return [
-      find,
-      step("container", find.label.replace("find", "enter"), "fchdir", [REG]),
-      bind,
-      back(),
-      resolve("sys", "find what is mounted there", true),
-      step("container", "make it read-only", "mount_setattr", [REG, "", AT.AT_EMPTY_PATH | AT.AT_RECURSIVE, attributes, 32]),
-    ];
-  }
-  return mountHere(find, "mount sysfs on /sys, read-only", ["sysfs", "sysfs", KERNEL_FS | MS.MS_RDONLY, null]);
-}
 
 /** open_tree and mount_setattr of a volume, by whoever may: the parent, or the container in its own user namespace. */
 function volumeSource(mount: Mount, index: number, privileged: boolean): { prepare: SyscallStep[]; container: SyscallStep[] } {
@@ -108,11 +71,20 @@ function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare:
 
 /** All mounts of a container with a root of its own. */
 export function mountSteps(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
+  const kernelFs = kernelFsSteps(spec);
   const dev = devSteps(spec);
+  const masks = maskSteps(spec);
   const resolvers = boundResolvConf(spec);
   const user = spec.mounts.map((mount, i) => userMount(spec, mount, i));
   return {
-    prepare: [...dev.prepare, ...resolvers.prepare, ...user.flatMap((m) => m.prepare)],
-    container: [...proc(spec), ...sysfs(spec), ...dev.container, ...resolvers.container, ...user.flatMap((m) => m.container)],
+    prepare: [...kernelFs.prepare, ...dev.prepare, ...masks.prepare, ...resolvers.prepare, ...user.flatMap((m) => m.prepare)],
+    container: [
+      ...kernelFs.container,
+      ...pingSteps(spec),
+      ...dev.container,
+      ...masks.container,
+      ...resolvers.container,
+      ...user.flatMap((m) => m.container),
+    ],
   };
 }

@@ -29,6 +29,27 @@ export function loopbackUp(): SyscallStep[] {
   ];
 }
 
+/** The groups that may ping: the line of the map that has the command's, since both ends must exist here. */
+function pingGroups({ namespaces, privileged, idMaps, process: { gid } }: ContainerSpec): string {
+  if (privileged && namespaces.user.mode === "share") return "0 2147483647";
+  const line = idMaps?.gid.find((m) => m.containerId <= gid && gid < m.containerId + m.size);
+  const last = line ? Math.min(line.containerId + line.size - 1, 2147483647) : gid;
+  return `${line?.containerId ?? gid} ${last}`;
+}
+
+/** icmp(7): ping without CAP_NET_RAW. `sysctl net.ipv4.ping_group_range=…` in the container's own network namespace. */
+export function pingSteps(spec: ContainerSpec): SyscallStep[] {
+  if (spec.namespaces.net.mode !== "new") return [];
+  const text = pingGroups(spec);
+  const path = "sys/net/ipv4/ping_group_range";
+  return [
+    step("container", "open ping_group_range", "openat", [slot("proc"), path, O.O_WRONLY | O.O_CLOEXEC, 0], { store: true }),
+    step("container", "let these groups ping", "write", [REG, { bytes: Buffer.from(text), text: `"${text}"` }, text.length], {
+      exact: true,
+    }),
+  ];
+}
+
 /** `ip link add … type veth peer name … netns …` with addresses on both sides, before the container goes on. */
 export function networkSteps(spec: ContainerSpec): Step[] {
   const { net } = spec;

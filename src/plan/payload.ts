@@ -1,8 +1,9 @@
 /** The command, and the pid 1 that may stand over it. */
 import { AT_FDCWD, O, PR, RESOLVE } from "../ffi/flags.ts";
-import { becomeSteps, limitSteps } from "./identity.ts";
+import { limitSteps } from "./identity.ts";
 import { landlockSteps } from "./landlock.ts";
 import { openHow, step } from "./list.ts";
+import { filterSteps, initLockSteps, noNewPrivileges, privilegeSteps } from "./security.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, strings } from "./step.ts";
 import { controllingTerminal } from "./terminal.ts";
@@ -58,7 +59,7 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     ...controllingTerminal(spec),
     ...dup,
     ...limitSteps(spec),
-    ...becomeSteps("payload", process.uid, process.gid, process.groups, process.setgroups),
+    ...privilegeSteps(spec),
     step("payload", "die with the parent", "prctl", [PR.PR_SET_PDEATHSIG, 9], { why: "a change of ids has cleared it" }),
     step("payload", "close all descriptors below the socket", "close_range", [3, slot("sock-1"), 0], {
       why: "a descriptor of the host must not be reachable through /proc/self/fd (CVE-2024-21626)",
@@ -67,14 +68,16 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     step("payload", "close the socket at exec", "fcntl", [slot("sock"), 2 /* F_SETFD */, 1 /* FD_CLOEXEC */]),
     ...cwdSteps(spec),
     step("payload", "umask 022", "umask", [0o22]),
+    ...(process.noNewPrivileges || process.landlock ? [noNewPrivileges("payload")] : []),
     ...landlockSteps(process),
     step("payload", "unblock all signals", "rt_sigprocmask", [2 /* SIG_SETMASK */, emptyMask, 0, 8]),
+    ...filterSteps(spec),
     ...execSteps(process.args, process.env),
   ];
 }
 
 /** nsrun's pid 1: clone the command (where there is one), forget everything, reap for ever. */
-export function initSteps(payload: readonly SyscallStep[]): SyscallStep[] {
+export function initSteps(spec: ContainerSpec, payload: readonly SyscallStep[]): SyscallStep[] {
   const start: SyscallStep[] =
     payload.length > 0
       ? [step("container", "clone the command", "clone", [17, 0, 0, 0, 0], { jump: "init", store: true }), ...payload]
@@ -87,6 +90,7 @@ export function initSteps(payload: readonly SyscallStep[]): SyscallStep[] {
       why: "a reader of the command's output must see its end",
     }),
     step("container", "close all above the socket", "close_range", [slot("sock+1"), -1, 0]),
+    ...initLockSteps(spec),
     ...(payload.length > 0
       ? []
       : [

@@ -25,6 +25,7 @@ export function detachedFs(
     ),
     step("parent", `create the ${type}`, "fsconfig", [slot(fs), FSCONFIG_CMD_CREATE, null, null, 0]),
     step("parent", `mount the ${type}, attached nowhere`, "fsmount", [slot(fs), 1, attributes], { store: into }),
+    step("parent", `close the ${type}'s context`, "close", [slot(fs)]), // twenty descriptors must be enough
   ];
 }
 

@@ -1,6 +1,7 @@
 /** What a plan is made from: a container described completely and checked, in the words of the OCI runtime specification. */
 import { CLONE } from "../ffi/flags.ts";
 import type { Subnet } from "../net/reserve.ts";
+import type { MaskedPath } from "../security/defaults.ts";
 
 export const NAMESPACES = ["pid", "net", "mnt", "uts", "ipc", "user", "cgroup", "time"] as const;
 export type Namespace = (typeof NAMESPACES)[number];
@@ -97,6 +98,13 @@ export interface ProcessSpec {
   /** Whether setgroups(2) is allowed in the command's user namespace. */
   readonly setgroups: boolean;
   readonly rlimits: readonly Rlimit[];
+  readonly capabilities: Capabilities;
+  /** prctl(2) PR_SET_NO_NEW_PRIVS: no set-id program and no file capability gives more than there is. */
+  readonly noNewPrivileges: boolean;
+  /** A session keyring of its own: else the keys of the caller's session could be used. */
+  readonly newKeyring: boolean;
+  /** undefined: every call of the kernel is allowed. */
+  readonly seccomp: SeccompSpec | undefined;
   /** nsrun's own pid 1; without it the command itself is pid 1. */
   readonly init: boolean;
   /** For 0, 1, 2: "inherit", a descriptor to put there, or the container's own terminal. */
@@ -117,6 +125,24 @@ export interface LandlockSpec {
   readonly ports: readonly { readonly port: number; readonly access: number; readonly text: string }[];
   /** There are no namespaces: capabilities go as well. */
   readonly alone: boolean;
+}
+
+/** Capability sets by name (CAP_…). Inheritable = ambient, permitted = effective. */
+export interface Capabilities {
+  /** The most that any program inside can have; root's permitted set. undefined: a caller without any cannot even drop them. */
+  readonly bounding: readonly string[] | undefined;
+  /** All that a user other than root has, from the start on. */
+  readonly ambient: readonly string[];
+  /** Of nsrun's own pid 1. */
+  readonly init: readonly string[];
+}
+
+/** struct sock_filter[] in base64 (a spec is compared as JSON): the command's, and that of nsrun's own pid 1. */
+export interface SeccompSpec {
+  readonly filter: string;
+  readonly init: string;
+  /** SECCOMP_FILTER_FLAG_* of the command's. */
+  readonly flags: number;
 }
 
 export type StdioUse = "inherit" | "terminal" | number;
@@ -166,6 +192,9 @@ export interface ContainerSpec {
   /** undefined: the mount namespace is shared or joined, and so is its root. */
   readonly root: RootSpec | undefined;
   readonly mounts: readonly Mount[];
+  /** Of proc and sysfs, before the caller's own mounts: what is hidden, and what can only be read. All of them exist. */
+  readonly maskedPaths: readonly MaskedPath[];
+  readonly readonlyPaths: readonly string[];
   readonly propagation: Propagation;
   readonly hostname: string | undefined;
   readonly domainname: string | undefined;

@@ -110,9 +110,12 @@ describe.skipIf(reason !== undefined)("mounts", () => {
   test("exactly the default ones, with their flags, and nothing of the host's tree", async () => {
     await using held = await hold([], WAIT);
     const mounts = mountsOf(held.pid);
-    expect(Object.keys(mounts).sort()).toEqual(
-      ["/", ...Object.keys(MOUNTS), ...(isRoot ? [] : NODES.map((node) => `/dev/${node}`))].sort(),
-    );
+    const hidden = /^\/(proc|sys)\/./; // test/live/security/masks.test.ts looks at these
+    expect(
+      Object.keys(mounts)
+        .filter((place) => !hidden.test(place))
+        .sort(),
+    ).toEqual(["/", ...Object.keys(MOUNTS), ...(isRoot ? [] : NODES.map((node) => `/dev/${node}`))].sort());
     for (const [place, words] of Object.entries(MOUNTS)) expect(mounts[place]).toEqual(expect.arrayContaining(words));
   });
 
@@ -143,7 +146,7 @@ describe.skipIf(reason !== undefined)("mounts", () => {
     // the host's side is made shared, in a mount namespace of the test's own
     const script = `mount -t tmpfs t ${dir.path} && mount --make-shared ${dir.path} && mkdir ${dir.path}/v
       mkfifo ${dir.path}/go
-      ${process.execPath} ${MAIN} run -v ${dir.path}:/x -- sh -c 'mount -t tmpfs i /x/v; touch /x/v/inside; echo in >/x/go; cat /x/go >/dev/null; ls /x/late; exit 0' 2>/dev/null &
+      ${process.execPath} ${MAIN} run --cap-add sys_admin -v ${dir.path}:/x -- sh -c 'mount -t tmpfs i /x/v; touch /x/v/inside; echo in >/x/go; cat /x/go >/dev/null; ls /x/late; exit 0' 2>/dev/null &
       cat ${dir.path}/go; ls ${dir.path}/v; mkdir ${dir.path}/late; mount -t tmpfs l ${dir.path}/late; touch ${dir.path}/late/outside
       echo go >${dir.path}/go; wait`;
     const { stdout, stderr } = await shell([...OWN_MOUNTS, "sh", "-c", script]);
@@ -159,7 +162,7 @@ describe.skipIf(reason !== undefined)("mounts", () => {
     const before = await hash();
     const script =
       "echo new >/new; echo more >>/etc/keep; rm /bin/cat; mkdir /d; mount -t tmpfs t /etc; cat /etc/keep 2>/dev/null; ls /new";
-    await nsrun(["--rootfs", root, "--", "sh", "-c", script]);
+    await nsrun(["--cap-add", "sys_admin", "--rootfs", root, "--", "sh", "-c", script]);
     expect(await hash()).toEqual(before);
   });
 

@@ -1,5 +1,7 @@
 /** A complete specification for tests of the pure parts, and what tests change in it. */
+
 import type { ContainerSpec, Namespace, NamespaceUse } from "../../src/plan/spec.ts";
+import { INIT_FILTER } from "../../src/security/default-filter.ts";
 
 const NEW: NamespaceUse = { mode: "new" };
 const SHARE: NamespaceUse = { mode: "share" };
@@ -20,6 +22,13 @@ export function spec(changes: Partial<ContainerSpec> = {}): ContainerSpec {
     namespaces,
     root: { lower: "/lower", layer: "overlay", readOnly: false, chroot: false, anchor: "/mnt" },
     mounts: [],
+    maskedPaths: [
+      { path: "/proc/kcore", directory: false },
+      { path: "/proc/keys", directory: false },
+      { path: "/proc/acpi", directory: true },
+      { path: "/sys/firmware", directory: true },
+    ],
+    readonlyPaths: ["/proc/sys", "/sys", "/sys/fs/cgroup"],
     propagation: "private",
     hostname: "box",
     domainname: undefined,
@@ -35,6 +44,10 @@ export function spec(changes: Partial<ContainerSpec> = {}): ContainerSpec {
       groups: [],
       setgroups: true,
       rlimits: [],
+      capabilities: { bounding: ["CAP_CHOWN", "CAP_KILL"], ambient: [], init: ["CAP_KILL"] },
+      noNewPrivileges: true,
+      newKeyring: true,
+      seccomp: { filter: INIT_FILTER.x64, init: INIT_FILTER.x64, flags: 0 },
       init: true,
       stdio: ["inherit", "inherit", "inherit"],
       terminal: undefined,

@@ -1,0 +1,131 @@
+/** proc and sysfs, and what of them is hidden or can only be read. All by descriptor: no path is walked twice. */
+import { AT_FDCWD, FSCONFIG, MOUNT_ATTR, MOVE_MOUNT, O, OPEN_TREE } from "../ffi/flags.ts";
+import { attach, mountAttr, placeholder, resolve, step } from "./list.ts";
+import type { ContainerSpec } from "./spec.ts";
+import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
+
+const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = MOUNT_ATTR;
+const KERNEL_FS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+const READ_ONLY = KERNEL_FS | MOUNT_ATTR_RDONLY;
+const CLONE = OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC;
+const { FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE } = FSCONFIG;
+const AT_EMPTY_PATH = 0x1000;
+
+/** A limit of twenty descriptors must do. */
+const close = () => step("container", "close the other one", "close", [REG]);
+const keep = (name: string) => [step("container", "keep it by number", "dup3", [REG, slot(name), O.O_CLOEXEC]), close()];
+
+/** A new mount of `type`, attached nowhere, by the container itself; its slot is `name`. */
+function newMount(type: string, name: string, attributes: number, why?: string): SyscallStep[] {
+  return [
+    step("container", `open a ${type}`, "fsopen", [type, 1], { store: true, ...(why === undefined ? {} : { why }) }),
+    step("container", `${type}: its name in /proc/mounts`, "fsconfig", [REG, FSCONFIG_SET_STRING, "source", type, 0]),
+    step("container", `create the ${type}`, "fsconfig", [REG, FSCONFIG_CMD_CREATE, null, null, 0]),
+    step("container", `mount ${type}`, "fsmount", [REG, 1, attributes], { store: true }),
+    ...keep(name),
+  ];
+}
+
+/** The host's, with all below it: where this user namespace does not own what a new one would show. */
+function clonedHost(path: string, name: string, why: string): SyscallStep[] {
+  const flags = CLONE | OPEN_TREE.AT_RECURSIVE;
+  return [
+    step("container", `clone the host's ${path}`, "open_tree", [AT_FDCWD, path, flags], { store: true, why }),
+    ...keep(name),
+  ];
+}
+
+const attributes = mountAttr(READ_ONLY, 0);
+
+function setReadOnly(tree: Arg, label: string): SyscallStep {
+  return step("container", label, "mount_setattr", [tree, "", AT_EMPTY_PATH | OPEN_TREE.AT_RECURSIVE, attributes, 32]);
+}
+
+/** The slots "proc" and "sys" are their roots from here on, wherever the directories below them may go. */
+const at = (name: string): SyscallStep[] => [resolve(name, `find /${name}`, true), attach(name, `mount it on /${name}`)];
+
+function proc(spec: ContainerSpec): SyscallStep[] {
+  const foreign = !spec.privileged || spec.namespaces.user.mode !== "share";
+  const made =
+    foreign && spec.namespaces.pid.mode !== "new"
+      ? clonedHost("/proc", "proc", "proc shows a pid namespace; one that this user namespace does not own can only be bound")
+      : newMount("proc", "proc", KERNEL_FS, "shows the pid namespace of its mounter");
+  return [...made, ...at("proc")];
+}
+
+function sysfs(spec: ContainerSpec): SyscallStep[] {
+  const readOnly = spec.readonlyPaths.includes("/sys");
+  const ownNet = spec.namespaces.net.mode === "new";
+  if (ownNet || spec.namespaces.user.mode === "share")
+    return [...newMount("sysfs", "sys", readOnly ? READ_ONLY : KERNEL_FS), ...at("sys")];
+  const why = "sysfs shows a network namespace; one that this user namespace does not own can only be bound";
+  return [
+    ...clonedHost("/sys", "sys", why),
+    ...(readOnly ? [setReadOnly(slot("sys"), "make /sys and all below it read-only")] : []),
+    ...at("sys"),
+  ];
+}
+
+export const kernelFsSteps = (spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } => ({
+  prepare: [placeholder("proc"), placeholder("sys")],
+  container: [...proc(spec), ...sysfs(spec)],
+});
+
+/** "/proc/a/b" is "a/b" below the slot "proc". */
+function place(path: string): { mount: Arg; below: string } {
+  const end = path.indexOf("/", 1);
+  return { mount: slot(path.slice(1, end)), below: path.slice(end + 1) };
+}
+
+function cover(path: string, label: string, from: Arg): SyscallStep {
+  const { mount, below } = place(path);
+  return step("container", label, "move_mount", [from, "", mount, below, MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH]);
+}
+
+/** What the register holds goes on top of `path`. */
+const coverBy = (path: string, label: string): SyscallStep[] => [cover(path, label, REG), close()];
+
+/** A node of ours: the one in the container's own /dev, which nobody else has seen yet, or the host's. */
+function nullNode(spec: ContainerSpec): SyscallStep {
+  const [dir, path]: [Arg, string] = spec.privileged ? [slot("dev"), "null"] : [AT_FDCWD, "/dev/null"];
+  return step("container", "clone our null node", "open_tree", [dir, path, CLONE], {
+    store: true,
+    why: "a /dev/null of the rootfs could be a link (CVE-2025-31133)",
+  });
+}
+
+function hideFiles(spec: ContainerSpec): SyscallStep[] {
+  const files = spec.maskedPaths.filter((masked) => !masked.directory);
+  return files.flatMap(({ path }) => [nullNode(spec), ...coverBy(path, `hide ${path}`)]);
+}
+
+/** One empty tmpfs for all: itself on the first directory, clones of it on the others. */
+function hideDirectories(spec: ContainerSpec): SyscallStep[] {
+  const directories = spec.maskedPaths.filter((masked) => masked.directory);
+  const clone = () =>
+    step("container", "clone the empty tmpfs", "open_tree", [slot("empty"), "", CLONE | AT_EMPTY_PATH], { store: true });
+  return directories.flatMap(({ path }, i) =>
+    i === 0
+      ? [...newMount("tmpfs", "empty", READ_ONLY), cover(path, `hide ${path}`, slot("empty"))]
+      : [clone(), ...coverBy(path, `hide ${path}`)],
+  );
+}
+
+function readOnly(spec: ContainerSpec): SyscallStep[] {
+  const covered = spec.readonlyPaths.includes("/sys");
+  const paths = spec.readonlyPaths.filter((path) => path !== "/sys" && !(covered && path.startsWith("/sys/")));
+  return paths.flatMap((path) => {
+    const { mount, below } = place(path);
+    return [
+      step("container", `clone ${path}`, "open_tree", [mount, below, CLONE | OPEN_TREE.AT_RECURSIVE], { store: true }),
+      setReadOnly(REG, `make it read-only`),
+      ...coverBy(path, `mount it on ${path}`),
+    ];
+  });
+}
+
+/** When /dev is there, and before anything of the caller's is mounted. */
+export const maskSteps = (spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } => ({
+  prepare: spec.maskedPaths.some((masked) => masked.directory) ? [placeholder("empty")] : [],
+  container: [...hideFiles(spec), ...hideDirectories(spec), ...readOnly(spec)],
+});

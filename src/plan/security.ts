@@ -1,0 +1,139 @@
+/**
+ * What the command gives up before it begins, in the one order that works: the bounding set while there is CAP_SETPCAP, ids
+ * while there is CAP_SETUID, capabilities, and the filter last, which forbids most of what came before.
+ */
+import { CAPABILITIES, KEYCTL_JOIN_SESSION_KEYRING, PR, PR_CAP_AMBIENT_RAISE, SECCOMP_SET_MODE_FILTER } from "../ffi/flags.ts";
+import { becomeSteps } from "./identity.ts";
+import { step } from "./list.ts";
+import type { ContainerSpec, ProcessSpec } from "./spec.ts";
+import type { Arg, Lane, SyscallStep } from "./step.ts";
+
+const { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_KEEPCAPS, PR_CAP_AMBIENT } = PR;
+
+/** The number of a capability: its bit. */
+const bit = (name: string): number => CAPABILITIES.indexOf(name);
+
+/** Two words of 32 bits. */
+function mask(names: readonly string[]): [low: number, high: number] {
+  let [low, high] = [0, 0];
+  for (const name of names) {
+    const at = bit(name);
+    if (at < 32) low = (low | (1 << at)) >>> 0;
+    else high |= 1 << (at - 32);
+  }
+  return [low, high];
+}
+
+const listed = (names: readonly string[]): string => (names.length > 0 ? names.join("|") : "0");
+
+/** capset(2): struct __user_cap_header_struct of version 3, and twice {effective, permitted, inheritable}. */
+function capset(lane: Lane, label: string, permitted: readonly string[], inheritable: readonly string[] = []): SyscallStep {
+  const header = { words: [0x20080522], text: "{_LINUX_CAPABILITY_VERSION_3, 0}" };
+  const [held, kept] = [mask(permitted), mask(inheritable)];
+  const words = Uint32Array.of(held[0], held[0], kept[0], held[1], held[1], kept[1]);
+  const sets = {
+    bytes: new Uint8Array(words.buffer),
+    get text() {
+      return `{effective=permitted=${listed(permitted)}, inheritable=${listed(inheritable)}}`;
+    },
+  };
+  return step(lane, label, "capset", [header, sets]);
+}
+
+/** Nobody may look into us by ptrace(2) or /proc while we hold more than the command (CVE-2016-9962). */
+export const undumpable = (lane: Lane, why: string): SyscallStep =>
+  step(lane, "not to be traced", "prctl", [PR_SET_DUMPABLE, 0], { why });
+
+/** prctl(PR_CAPBSET_DROP) for all that the container cannot have; inherited by every process that follows. */
+export function boundSteps({ process }: ContainerSpec): SyscallStep[] {
+  const { bounding } = process.capabilities;
+  if (!bounding) return [];
+  const [low, high] = mask(bounding);
+  const args: Arg[] = [high * 2 ** 32 + low];
+  return [
+    step("container", `bounding set: ${bounding.join(" ") || "empty"}`, "bound_capabilities", args, {
+      why: "no set-id program and no file capability gives more than this",
+    }),
+  ];
+}
+
+/** What the command has: root the bounding set, anybody else what was asked for by name. */
+const permitted = ({ uid, capabilities }: ProcessSpec): readonly string[] =>
+  uid === 0 ? (capabilities.bounding ?? []) : capabilities.ambient;
+
+/** Without no_new_privs only CAP_SYS_ADMIN may load a filter: it is kept until then. */
+const keepsAdmin = ({ noNewPrivileges, seccomp, capabilities }: ProcessSpec): boolean =>
+  !noNewPrivileges && seccomp !== undefined && capabilities.bounding !== undefined;
+
+function ambientSteps(process: ProcessSpec): SyscallStep[] {
+  if (process.uid === 0) return [];
+  return process.capabilities.ambient.map((name) =>
+    step("payload", `ambient: ${name}`, "prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit(name), 0, 0]),
+  );
+}
+
+const inheritable = (process: ProcessSpec): readonly string[] => (process.uid === 0 ? [] : process.capabilities.ambient);
+
+/** The command's ids and capabilities. */
+export function privilegeSteps({ process }: ContainerSpec): SyscallStep[] {
+  const keeps = keepsAdmin(process);
+  const survive = process.uid !== 0 && (keeps || process.capabilities.ambient.length > 0);
+  const held = permitted(process);
+  return [
+    ...(survive
+      ? [step("payload", "keep capabilities over the change of user", "prctl", [PR_SET_KEEPCAPS, 1], { why: "until the exec" })]
+      : []),
+    ...becomeSteps("payload", process.uid, process.gid, process.groups, process.setgroups),
+    undumpable("payload", "a change of ids has set it anew"),
+    keeps
+      ? capset(
+          "payload",
+          "capabilities, and one to load the filter",
+          [...new Set([...held, "CAP_SYS_ADMIN"])],
+          inheritable(process),
+        )
+      : capset("payload", "capabilities", held, inheritable(process)),
+    ...ambientSteps(process),
+    ...(process.newKeyring
+      ? [
+          step("payload", "a session keyring of its own", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, null], {
+            why: "the caller's keys would be there",
+            tolerate: 38, // ENOSYS: a kernel without keys
+          }),
+        ]
+      : []),
+  ];
+}
+
+/** Without CAP_SYS_ADMIN the kernel filters and restricts only who can gain nothing by execve. */
+export const noNewPrivileges = (lane: Lane): SyscallStep =>
+  step(lane, "no new privileges", "prctl", [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
+
+/** seccomp(2) with struct sock_fprog {unsigned short len; struct sock_filter *filter}. */
+function loadFilter(lane: Lane, label: string, base64: string, flags: number): SyscallStep {
+  const bytes = Buffer.from(base64, "base64");
+  const length = bytes.length / 8;
+  const program = { words: [length, { bytes, text: "" }], text: `{len=${length}}` };
+  return step(lane, label, "seccomp", [SECCOMP_SET_MODE_FILTER, flags, program]);
+}
+
+/** The last things before the exec. */
+export function filterSteps({ process }: ContainerSpec): SyscallStep[] {
+  const { seccomp } = process;
+  return [
+    ...(seccomp ? [loadFilter("payload", "the system call filter", seccomp.filter, seccomp.flags)] : []),
+    ...(keepsAdmin(process) ? [capset("payload", "give up the last capability", permitted(process), inheritable(process))] : []),
+  ];
+}
+
+/** pid 1 keeps what reaping and passing signals on needs, and by one more is out of the command's reach: ptrace(2) wants a subset. */
+export function initLockSteps({ process }: ContainerSpec): SyscallStep[] {
+  const { seccomp, capabilities } = process;
+  return [
+    capset("container", "pid 1 keeps what signals need", capabilities.init),
+    ...(seccomp
+      ? [noNewPrivileges("container"), loadFilter("container", "pid 1's own system call filter", seccomp.init, 0)]
+      : []),
+    step("container", "may be looked at again", "prctl", [PR_SET_DUMPABLE, 1], { why: "setns by its pidfd asks for it" }),
+  ];
+}

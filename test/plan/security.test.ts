@@ -1,0 +1,94 @@
+/** The order in which a command gives up what it had, for every kind of container. */
+import { expect, test } from "bun:test";
+import { buildPlan } from "../../src/plan/build.ts";
+import { buildJoin } from "../../src/plan/join.ts";
+import { renderStep } from "../../src/plan/render.ts";
+import type { ContainerSpec, ProcessSpec } from "../../src/plan/spec.ts";
+import type { Plan } from "../../src/plan/step.ts";
+import { rootless, spec } from "./spec.ts";
+
+const base = spec().process;
+const ambient = { ...base.capabilities, ambient: ["CAP_NET_RAW"] };
+const PROCESSES: Record<string, Partial<ProcessSpec>> = {
+  default: {},
+  "no init": { init: false },
+  "another user": { uid: 33, gid: 33 },
+  "another user with a capability": { uid: 33, gid: 33, capabilities: ambient },
+  "new privileges": { noNewPrivileges: false },
+  "new privileges, another user": { noNewPrivileges: false, uid: 33, gid: 33, capabilities: ambient },
+};
+
+/** The container's and the payload's steps as text. */
+const lines = (plan: Plan): string[] =>
+  plan.child.filter(({ lane }) => lane === "container" || lane === "payload").map((step) => renderStep(step));
+const at = (text: readonly string[], pattern: RegExp): number => text.findIndex((line) => pattern.test(line));
+const last = (text: readonly string[], pattern: RegExp): number => text.findLastIndex((line) => pattern.test(line));
+
+const plans = Object.entries(PROCESSES).flatMap(([name, changes]): [string, ProcessSpec, string[]][] => {
+  const process = { ...base, ...changes };
+  const own = (make: (changes: Partial<ContainerSpec>) => ContainerSpec) => lines(buildPlan(make({ process })));
+  return [
+    [`${name}, as root`, process, own(spec)],
+    [`${name}, rootless`, process, own((more) => rootless({ ...more, process: { ...process, setgroups: false } }))],
+    [`${name}, joining`, process, lines(buildJoin(spec({ process }), { ...process, init: false }))],
+  ];
+});
+
+test.each(plans)("%s: bounding set, ids, capabilities, keyring, descriptors, no_new_privs, filter, exec", (_, process, text) => {
+  const order = [
+    at(text, /bound_capabilities/),
+    last(text, /^payload +setresuid/),
+    at(text, /^payload +capset/),
+    at(text, /^payload +keyctl/),
+    at(text, /^payload +close_range/),
+    at(text, /^payload +chdir/),
+    ...(process.noNewPrivileges ? [at(text, /^payload +prctl\(38, 1/)] : []),
+    at(text, /^payload +seccomp\(1/),
+    at(text, /^payload +execve/),
+  ];
+  expect(order).toEqual([...order].sort((a, b) => a - b));
+  expect(order[0]).toBeGreaterThanOrEqual(0);
+  const between = text.slice(at(text, /^payload +seccomp/) + 1, at(text, /^payload +execve/));
+  // nothing but the last capset may come between, since the filter forbids much
+  expect(between.map((line) => /^payload +(\w+)/.exec(line)?.[1])).toEqual(process.noNewPrivileges ? [] : ["capset"]);
+});
+
+test.each(plans)("%s: not to be traced from before the bounding set to the exec", (_, __, text) => {
+  expect(last(text.slice(0, at(text, /bound_capabilities/)), /prctl\(4, 0\)/)).toBeGreaterThanOrEqual(0);
+  expect(at(text, /^payload +prctl\(4, 0\)/)).toBe(last(text, /^payload +setresuid/) + 1);
+  expect(text.filter((line) => /^payload +prctl\(4, 1\)/.test(line))).toEqual([]);
+});
+
+test("capabilities survive the change of user only where they must, and end in what was asked for", () => {
+  const of = (name: string) => plans.find(([title]) => title === `${name}, as root`)![2];
+  expect(at(of("another user"), /prctl\(8, 1\)/)).toBe(-1);
+  for (const name of ["another user with a capability", "new privileges, another user"]) {
+    const text = of(name);
+    expect(at(text, /^payload +prctl\(8, 1\)/)).toBe(at(text, /^payload +(setgroups|setresgid)/) - 1);
+    expect(at(text, /^payload +prctl\(47, 2, 13, 0, 0\)/)).toBeGreaterThan(at(text, /^payload +capset/));
+    const sets = text.filter((line) => /^payload +capset/.test(line));
+    expect(sets.at(-1)).toContain("{effective=permitted=CAP_NET_RAW, inheritable=CAP_NET_RAW}");
+  }
+  expect(of("new privileges").filter((line) => /^payload +capset/.test(line))[0]).toContain("CAP_CHOWN|CAP_KILL|CAP_SYS_ADMIN");
+});
+
+test("pid 1 gives everything up before it may be looked at again, and before it says that it is ready", () => {
+  const text = lines(buildPlan(spec({ process: { ...base, args: [] } })));
+  const order = [
+    /capset.*CAP_KILL, inh/,
+    /^container +prctl\(38/,
+    /^container +seccomp/,
+    /^container +prctl\(4, 1\)/,
+    /^container +sendto/,
+    /reap/,
+  ];
+  const places = order.map((pattern) => at(text, pattern));
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+  expect(places[0]).toBeGreaterThan(0);
+});
+
+test("what is switched off is not there", () => {
+  const off = { noNewPrivileges: false, newKeyring: false, seccomp: undefined };
+  const text = lines(buildPlan(spec({ maskedPaths: [], readonlyPaths: [], process: { ...base, ...off } })));
+  expect(text.filter((line) => /seccomp|keyctl|prctl\(38|hide|read-only/.test(line))).toEqual([]);
+});
