@@ -1,6 +1,8 @@
 /** One step of a plan as strace(1) would print it: names for flags, quoted strings, `<…>` for what only a run can know. */
+import type { Bytes } from "../ffi/program.ts";
 import { describe } from "../net/verb.ts";
-import type { Arg, Loop, NetStep, ProgramStep, RelayStep, Slot, SyscallStep } from "./step.ts";
+import type { Arg, Loop, NetStep, ProgramStep, RelayStep, Slot, SyscallStep, Words } from "./step.ts";
+import { structFor } from "./structs.ts";
 import type { TimelineStep } from "./timeline.ts";
 import { wordFor } from "./words.ts";
 
@@ -32,8 +34,12 @@ function argument(step: SyscallStep, index: number): string {
   if ("slot" in arg) return `<${arg.slot}>`;
   if ("reg" in arg) return "<result>";
   if ("template" in arg) return `"${arg.template.map(piece).join("")}"`;
-  return arg.text;
+  return memoryText(step, index, arg);
 }
+
+/** What lies at an address. */
+export const memoryText = (step: SyscallStep, index: number, arg: Words | Bytes): string =>
+  ("words" in arg ? structFor(step, index, arg) : undefined) ?? arg.text;
 
 const O_CREAT = 0x40;
 const S_IFREG = 0o100000;
@@ -69,7 +75,7 @@ export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
     "wait4(<pid>, <status>, 0, NULL)",
     "sendto(<sock>, <status>, 16, MSG_NOSIGNAL, NULL, 0)",
   ],
-  bound_capabilities: ["prctl(PR_CAPBSET_READ, 0…)", "prctl(PR_CAPBSET_DROP, <each that is not kept>)"],
+  bound_capabilities: ["prctl(PR_CAPBSET_READ, CAP_…)", "prctl(PR_CAPBSET_DROP, CAP_…)"],
   rooted: ['getcwd("/…", 4096)'],
   sweep: [
     'openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY|O_CLOEXEC)',
@@ -79,7 +85,12 @@ export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
   restore_terminal: ["ioctl(0, TCGETS, <now>)", "ioctl(0, TCSETS, <saved>)"],
 };
 /** Of these the one that says it all. */
-const TELLING: Readonly<Partial<Record<Loop, readonly number[]>>> = { reap: [1, 2], watch: [1, 2], sweep: [1, 2] };
+const TELLING: Readonly<Partial<Record<Loop, readonly number[]>>> = {
+  reap: [1, 2],
+  watch: [1, 2],
+  sweep: [1, 2],
+  bound_capabilities: [1],
+};
 
 export const isLoop = (call: string): call is Loop => Object.hasOwn(LOOP_CALLS, call);
 

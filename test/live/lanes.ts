@@ -1,4 +1,6 @@
 /** A plan's lane against the calls that strace saw of one process: step by step, argument by argument. */
+import { expect } from "bun:test";
+import { CAPABILITIES } from "../../src/ffi/flags.ts";
 import type { Call } from "./strace.ts";
 import { splitArguments } from "./strace.ts";
 
@@ -22,7 +24,26 @@ const LOOPS: Readonly<Record<string, RegExp>> = {
   reap: /^munmap (rt_sigtimedwait |wait4 |kill )*sendto exit_group $/,
   sweep: /^(openat read close (kill wait4 )*)+/,
   restore_terminal: /^ioctl (ioctl )?/,
+  bound_capabilities: /^(prctl )+/,
+  rooted: /^getcwd /,
 };
+
+/** Each capability that the kernel knows is looked at, in order; those that are not kept are dropped, and no other. */
+function matchBound(step: JsonStep, calls: readonly Call[]): number {
+  const keep = BigInt(step.call.args[0] as number);
+  let at = 0;
+  const next = (operation: string, cap: number): Call => {
+    const call = calls[at++];
+    const name = CAPABILITIES[cap] ?? `0x${cap.toString(16)} /* CAP_??? */`;
+    expect([call?.name, call?.args]).toEqual(["prctl", [operation, name]]);
+    return call!;
+  };
+  for (let cap = 0; ; cap++) {
+    const { result } = next("PR_CAPBSET_READ", cap);
+    if (result.startsWith("-1 EINVAL")) return at;
+    if (result === "1" && ((keep >> BigInt(cap)) & 1n) === 0n) expect(next("PR_CAPBSET_DROP", cap).result).toBe("0");
+  }
+}
 
 /** The same set of flags in the same order, no comments, no addresses. */
 const canonical = (text: string): string =>
@@ -42,7 +63,7 @@ function netlink(text: string): string {
 /** What a run has instead of the plan's names in angle brackets. */
 export type Bindings = Map<string, string>;
 
-const ANYTHING = new Set(["veth", "bytes", "ready", "rec"]);
+const ANYTHING = new Set(["veth", "bytes", "ready", "rec", "filter"]);
 
 /** Throws unless `seen` is `planned` with each `<name>` replaced by the value it has in `bindings`, or gets here. */
 function matchArgument(planned: string, seen: string, bindings: Bindings): void {
@@ -117,6 +138,10 @@ export function matchLane(steps: readonly JsonStep[], calls: readonly Call[], bi
       const names = calls.slice(at).map((call) => `${call.name} `);
       const [found] = loop.exec(names.join("")) ?? [];
       if (found === undefined) throw new Error(`planned ${step.call.name}, made ${names.slice(0, 5).join(" ")}`);
+      if (step.call.name === "bound_capabilities") {
+        at += matchBound(step, calls.slice(at));
+        continue;
+      }
       if (step.call.name === "guard") matchCall({ ...step, text: step.text }, calls[at]!, bindings);
       at += found.split(" ").length - 1;
       continue;
