@@ -55,7 +55,7 @@ function forget(env: readonly string[]): string[] {
 export function heldCommand({ root, process }: ContainerSpec): string {
   const { args, env, cwd } = process;
   const lines = [
-    ...(root ? ['read -r code <&8; [ "$code" = 0 ] || exit "$code"; exec 8<&-'] : []),
+    ...(root && !root.chroot ? ["echo >&7; exec 7>&-", 'read -r code <&8; [ "$code" = 0 ] || exit "$code"; exec 8<&-'] : []),
     ...(cwd === undefined ? [] : [`cd ${word(cwd)}`]),
     ...forget(env),
     'exec "$@"',
@@ -81,14 +81,21 @@ export function runLines(spec: ContainerSpec, command: string): string[] {
 
 /**
  * After pivot_root(2) a shell would have no programs left to detach the old root with: so another one does it, which stands in a
- * second view of the host's tree. The command waits at the gate.
+ * second view of the host's tree. It waits until the command's shell is loaded, and that one until the roots are swapped.
  */
 export const SWAP = [
   "gate=$(mktemp -d)",
-  'mkfifo "$gate/go"',
-  'exec 8<>"$gate/go"', // open for both, so that nobody waits to open it
+  'mkfifo "$gate/ready" "$gate/go"',
+  'exec 7<>"$gate/ready" 8<>"$gate/go"', // open for both, so that nobody waits to open it
+  'exec 6<"$gate/ready" 7>"$gate/ready"', // the end of all writers is the end of who waits
   'rm -r "$gate"',
   "mount --rbind / /sys",
-  '"$nsenter" --root=/sys --wd=. sh -euc "$steps\nswapped" sh 9</ &',
+  '"$nsenter" --root=/sys --wd=. sh -euc "$steps\nswapped" sh 7>&- 9</ &',
+  "exec 6<&-",
 ];
-export const PIVOT = [`trap 'echo "$?" >&8' EXIT`, '"$nsenter" --root=proc/self/fd/9 --wd=. pivot_root . .', "umount -c -l ."];
+export const PIVOT = [
+  `trap 'echo "$?" >&8' EXIT`,
+  "read -r _ <&6",
+  '"$nsenter" --root=proc/self/fd/9 --wd=. pivot_root . .',
+  "umount -c -l .",
+];

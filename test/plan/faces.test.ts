@@ -1,5 +1,6 @@
 /** The faces of a plan are pure: text, JSON, shell script, diagram, and what observers make of it. */
 import { expect, test } from "bun:test";
+import { ARCH } from "../../src/ffi/abi.ts";
 import { fold } from "../../src/plan/fold.ts";
 import { planJson } from "../../src/plan/json.ts";
 import { manPage, reason } from "../../src/plan/manual.ts";
@@ -13,6 +14,7 @@ import { planText, planVerbose, wrap } from "../../src/plan/text.ts";
 import { timed } from "../../src/plan/timed.ts";
 import { timeline } from "../../src/plan/timeline.ts";
 import { timesOf } from "../../src/plan/times.ts";
+import { DEFAULT_FILTER, INIT_FILTER } from "../../src/security/default-filter.ts";
 import { CASES } from "./cases.ts";
 import { rootless, spec } from "./spec.ts";
 
@@ -141,21 +143,43 @@ test("every line of the diagram is mermaid's, between lanes that it has declared
 
 test("a config.json says what the spec says", () => {
   const rlimits = [{ name: "nofile", resource: 7, soft: 1, hard: 2 }];
-  const config = ociConfig(spec({ process: { ...spec().process, rlimits } }), 5n);
+  // of the default filter only the table is known
+  const seccomp = { filter: DEFAULT_FILTER[ARCH], init: INIT_FILTER[ARCH], flags: 0 };
+  const process = { ...spec().process, rlimits, seccomp };
+  const config = ociConfig(spec({ process }), 5n);
   expect(config).toMatchObject({
     hostname: "box",
     root: { path: "/lower", readonly: true },
     process: {
       args: ["true"],
       cwd: "/",
-      capabilities: { bounding: ["CAP_CHOWN", "CAP_DAC_READ_SEARCH"] },
+      capabilities: { bounding: ["CAP_CHOWN", "CAP_KILL"], effective: ["CAP_CHOWN", "CAP_KILL"] },
       rlimits: [{ type: "RLIMIT_NOFILE", soft: 1, hard: 2 }],
+      noNewPrivileges: true,
+    },
+    linux: {
+      maskedPaths: ["/proc/kcore", "/proc/keys", "/proc/acpi", "/sys/firmware"],
+      readonlyPaths: ["/proc/sys", "/sys", "/sys/fs/cgroup"],
+      seccomp: { defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38 },
     },
   });
-  expect(ociConfig(rootless(), 0n)).toMatchObject({
+  const ambient = { bounding: ["CAP_CHOWN", "CAP_NET_RAW"], ambient: ["CAP_NET_RAW"], init: [] };
+  expect(ociConfig(spec({ process: { ...process, uid: 1, capabilities: ambient } }), 0n)).toMatchObject({
+    process: { capabilities: { bounding: ambient.bounding, effective: ["CAP_NET_RAW"], ambient: ["CAP_NET_RAW"] } },
+  });
+  // who cannot drop any gives what there is: five is chown and dac_read_search
+  const none = { bounding: undefined, ambient: [], init: [] };
+  expect(ociConfig(spec({ process: { ...process, capabilities: none } }), 5n)).toMatchObject({
+    process: { capabilities: { bounding: ["CAP_CHOWN", "CAP_DAC_READ_SEARCH"] } },
+  });
+  expect(ociConfig(rootless({ process: { ...process, capabilities: none } }), 0n)).toMatchObject({
     linux: { uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] },
     process: { capabilities: { bounding: { length: 41 } } },
   });
+  expect(ociConfig(spec({ process: { ...process, seccomp: undefined, noNewPrivileges: false } }), 0n)).not.toHaveProperty(
+    "linux.seccomp",
+  );
+  expect(() => ociConfig(spec(), 0n)).toThrow("--plan=oci: the file of --seccomp");
   expect(() => ociConfig(SPECS.shared, 0n)).toThrow("--plan=oci: an OCI container has a mount namespace");
 });
 
