@@ -31,14 +31,18 @@ const mount = (destination: string, type: string, source: string, options: reado
   options,
 });
 
-/** As proc and sysfs of mounts.ts: what shows a namespace that is not the container's own can only be bound. */
-function kernelMounts({ namespaces, privileged, readonlyPaths }: ContainerSpec): OciMount[] {
+/** What shows a namespace that is not the container's own can only be bound; else it is mounted, and read-only by its option. */
+const boundSys = ({ namespaces }: ContainerSpec): boolean => namespaces.user.mode !== "share" && namespaces.net.mode !== "new";
+
+/** As proc and sysfs of masks.ts. */
+function kernelMounts(spec: ContainerSpec): OciMount[] {
+  const { namespaces, privileged, readonlyPaths } = spec;
   const foreign = !privileged || namespaces.user.mode !== "share";
   const own = (ns: "pid" | "net") => namespaces[ns].mode === "new";
   const bound = (path: string): OciMount => ({ destination: path, source: path, options: ["rbind"] });
   return [
     foreign && !own("pid") ? bound("/proc") : mount("/proc", "proc", "proc", KERNEL_FS),
-    namespaces.user.mode !== "share" && !own("net")
+    boundSys(spec)
       ? bound("/sys")
       : mount("/sys", "sysfs", "sysfs", [...KERNEL_FS, ...(readonlyPaths.includes("/sys") ? ["ro"] : [])]),
   ];
@@ -169,7 +173,7 @@ export function ociConfig(spec: ContainerSpec, held: bigint): object {
         : {}),
       rootfsPropagation: spec.propagation,
       maskedPaths: spec.maskedPaths.map(({ path }) => path),
-      readonlyPaths: spec.readonlyPaths,
+      readonlyPaths: spec.readonlyPaths.filter((path) => path !== "/sys" || boundSys(spec)),
       ...seccompConfig(spec.process),
     },
   };

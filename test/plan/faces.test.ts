@@ -159,7 +159,7 @@ test("a config.json says what the spec says", () => {
     },
     linux: {
       maskedPaths: ["/proc/kcore", "/proc/keys", "/proc/acpi", "/sys/firmware"],
-      readonlyPaths: ["/proc/sys", "/sys", "/sys/fs/cgroup"],
+      readonlyPaths: ["/proc/sys", "/sys/fs/cgroup"],
       seccomp: { defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38 },
     },
   });
