@@ -116,7 +116,8 @@ export const RULES: readonly Rule[] = [
   ["mknodat", "EPERM", text("device nodes cannot be made in a user namespace, nor where a device cgroup forbids it")],
   ["mount", "EPERM", appArmor],
   ["mount", "EACCES", appArmor],
-  ["fsmount", "EPERM", (step) => (step.label === "mount proc" ? (appArmor(step) ?? procHint()) : undefined)],
+  ["fsmount", "EPERM", appArmor],
+  ["fsmount", "EPERM", (step) => (step.label === "mount proc" ? procHint() : undefined)],
   [
     "mount",
     "EACCES",
@@ -175,6 +176,7 @@ export const RULES: readonly Rule[] = [
   ["seccomp", "ENOSYS", text("this kernel has no seccomp(2): --seccomp none goes without a filter")],
   ["write", "EPERM", appArmor],
   ["write", "EPERM", idMap],
+  ["write", "EINVAL", where((step) => step.label === "let these groups ping", "that group is not mapped in the user namespace")],
   ["openat", "EACCES", appArmor],
   ["setresuid", "EINVAL", text("that user is not mapped in the user namespace")],
   ["setresgid", "EINVAL", text("that group is not mapped in the user namespace")],

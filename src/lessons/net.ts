@@ -31,7 +31,7 @@ async function pings(lab: Lab): Promise<void> {
   const out = await box.exec(["ping", "-c1", "-W2", host!]);
   lab.see(`the child pings its parent, ${host}`, "a reply", replied(out.code));
   // a container that keeps the parent's network namespace, and so sees what the parent sees; it takes the parent's root to ping
-  const back = await run(["ping", "-c1", "-W2", inside!], { net: "host", userns: "host" });
+  const back = await run(["ping", "-c1", "-W2", inside!], { net: "host", userns: "host", capAdd: ["net_raw"] });
   lab.see(`the parent pings its child, ${inside}`, "a reply", replied(back.code));
   lab.show("the ip commands that would do the same", ipCommands(buildPlan(box.spec).between));
 }

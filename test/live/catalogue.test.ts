@@ -96,9 +96,10 @@ const CASES: Record<string, Case | Elsewhere> = {
   },
   "mknodat EPERM": { sh: "setpriv --bounding-set -mknod $RUN true", hint: /CAP_MKNOD is missing/ },
   "mknodat EPERM 2": { sh: "$DENY mknodat EPERM -- $RUN true", hint: /where a device cgroup forbids it/ },
-  "mount EPERM": { sh: "$RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
+  "fsmount EPERM": { sh: "$RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
+  "mount EPERM": { sh: "$DENY mount EPERM -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "mount EACCES": { sh: "$DENY mount EACCES -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
-  "mount EPERM 2": {
+  "fsmount EPERM 2": {
     sh: "unshare -Urmpf --mount-proc sh -c 'mount -t tmpfs t /proc/irq; exec $RUN --unshare user true'",
     hint: /masked parts of \/proc \(\/proc\/irq\)/,
   },
@@ -107,7 +108,7 @@ const CASES: Record<string, Case | Elsewhere> = {
     user: {},
     hint: /root inside must be able to read the rootfs/,
   },
-  "mount EPERM 3": {
+  "mount EPERM 2": {
     // the container's third mount: private, tmpfs, overlay
     sh: "strace -f -qqq -o /dev/null -e trace=mount -e inject=mount:error=EPERM:when=3 $RUN --uid-map 0:47110 --gid-map 0:47110 true",
     user: {},
@@ -129,18 +130,29 @@ const CASES: Record<string, Case | Elsewhere> = {
     sh: `${MANY}; mkdir n; $PROVOKE mount m n none ${4096 | 16384}`,
     hint: /may have 100000 mounts and this one has 6\d{4}: umount some, or sysctl fs\.mount-max=200000/,
   },
-  "mount EPERM 4": { sh: "$DENY mount EPERM -- $RUN true", hint: /outer container's filter may forbid it/ },
+  "mount EPERM 3": { sh: "$DENY mount EPERM -- $RUN true", hint: /outer container's filter may forbid it/ },
   "move_mount ENOSPC": { sh: `${MANY}; $RUN -v $DIR/m:/m true`, hint: /may have 100000 mounts and this one has \d+/ },
   "move_mount EINVAL": { sh: "$RUN -v $DIR:/etc/passwd true", hint: /a directory on a directory/ },
   "open_tree EINVAL": { sh: "$RUN -v /:/host:bind true", user: {}, hint: /mounts of another user namespace lie on it/ },
   "pivot_root EINVAL": { sh: "$DENY pivot_root EINVAL -- $RUN true", hint: /may be an initramfs/ },
   "sethostname EINVAL": { sh: `unshare -u $PROVOKE sethostname ${"x".repeat(65)} 65`, hint: /at most 64 bytes/ },
   "prlimit64 EPERM": { sh: "$RUN --ulimit nofile=100:999999999 true", user: {}, hint: /hard limit can only be lowered/ },
+  "bound_capabilities EPERM": {
+    sh: "setpriv --bounding-set -setpcap $RUN --userns host true",
+    hint: /giving capabilities up needs CAP_SETPCAP/,
+  },
+  "capset EPERM": { sh: "$DENY capset EPERM -- $RUN true", hint: /capabilities that you do not have yourself/ },
+  "keyctl EDQUOT": { sh: "$DENY keyctl EDQUOT -- $RUN true", hint: /your quota of keys is used up/ },
+  "keyctl EPERM": { sh: "$DENY keyctl EPERM -- $RUN true", hint: /--no-new-keyring goes without one/ },
+  "seccomp EACCES": { sh: "$DENY seccomp EACCES -- $RUN true", hint: /not with --new-privileges/ },
+  "seccomp EINVAL": { sh: "$DENY seccomp EINVAL -- $RUN true", hint: /no system call filters/ },
+  "seccomp ENOSYS": { sh: "$DENY seccomp ENOSYS -- $RUN true", hint: /no seccomp\(2\)/ },
   "write EPERM": { sh: "$DENY write EPERM 2=10 -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "write EPERM 2": { sh: "setpriv --bounding-set -setuid $RUN --unshare user true", hint: /needs CAP_SETUID outside/ },
   "openat EACCES": { sh: `$DENY openat EACCES 2=${0x80001} -- $RUN true`, user: { before: KNOB }, hint: /AppArmor takes all/ },
   "setresuid EINVAL": { sh: "unshare -Ur $RUN --user 5:0 true", hint: /that user is not mapped/ },
-  "setresgid EINVAL": { sh: "unshare -Ur $RUN --user 0:5 true", hint: /that group is not mapped/ },
+  "write EINVAL": { sh: "unshare -Ur $RUN --user 0:5 true", hint: /that group is not mapped/ },
+  "setresgid EINVAL": { sh: "unshare -Ur $RUN --net host --user 0:5 true", hint: /that group is not mapped/ },
   "setgroups EPERM": { sh: "setpriv --bounding-set -setgid $RUN --userns host true", hint: /CAP_SETGID is missing/ },
   "setgroups EPERM 2": { sh: "unshare -Ur $PROVOKE setgroups 0 0", hint: /setgroups is denied/ },
   "unlinkat EBUSY":

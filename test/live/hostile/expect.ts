@@ -51,7 +51,12 @@ export function seen(result: Result, at: string): string {
   const mounts = mountsOf(result);
   for (const own of NSRUN_MOUNTS) expect(mounts.has(own)).toBe(true);
   expect([mounts.get("/proc"), mounts.get("/sys"), mounts.get("/dev")]).toEqual(["/ proc", "/ sysfs", "/ tmpfs"]);
-  return OWN.includes(at) ? at : [...mounts.keys()].filter((mount) => !isOwn(mount)).join(" ");
+  return OWN.includes(at)
+    ? at
+    : [...mounts]
+        .filter((mount) => !isOwn(mount))
+        .map(([path]) => path)
+        .join(" ");
 }
 
 /** No more than a second each (besides unpacking), one line each, nsrun's own exit code. */
