@@ -1,7 +1,7 @@
 // A veth pair between parent and container, and a ping each way. As root.
 import { container, run } from "nsrun";
 
-await using box = await container({ net: "veth", hostIp: "10.87.0.1/24", ip: "10.87.0.2/24" });
+await using box = await container({ net: "veth", hostIp: "10.87.0.1/24", ip: "10.87.0.2/24", capAdd: ["net_raw"] });
 
 const links = await box.exec("ls /sys/class/net");
 console.log(`in the container: ${links.stdout.trim().split(/\s+/).join(", ")}`);
