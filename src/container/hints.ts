@@ -116,6 +116,14 @@ export const RULES: readonly Rule[] = [
   ["mknodat", "EPERM", text("device nodes cannot be made in a user namespace, nor where a device cgroup forbids it")],
   ["mount", "EPERM", appArmor],
   ["mount", "EACCES", appArmor],
+  [
+    "fsopen",
+    "EPERM",
+    where(
+      (step) => step.args[0] === "sysfs",
+      "sysfs shows a network namespace, and ours belongs to an outer user namespace: --unshare user takes the /sys that is there",
+    ),
+  ],
   ["fsmount", "EPERM", appArmor],
   ["fsmount", "EPERM", (step) => (step.label === "mount proc" ? procHint() : undefined)],
   [

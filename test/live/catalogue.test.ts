@@ -96,6 +96,7 @@ const CASES: Record<string, Case | Elsewhere> = {
   },
   "mknodat EPERM": { sh: "setpriv --bounding-set -mknod $RUN true", hint: /CAP_MKNOD is missing/ },
   "mknodat EPERM 2": { sh: "$DENY mknodat EPERM -- $RUN true", hint: /where a device cgroup forbids it/ },
+  "fsopen EPERM": { sh: "unshare -Ur $RUN --net host true", hint: /--unshare user takes the \/sys that is there/ },
   "fsmount EPERM": { sh: "$RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "mount EPERM": { sh: "$DENY mount EPERM -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "mount EACCES": { sh: "$DENY mount EACCES -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
@@ -152,7 +153,7 @@ const CASES: Record<string, Case | Elsewhere> = {
   "openat EACCES": { sh: `$DENY openat EACCES 2=${0x80001} -- $RUN true`, user: { before: KNOB }, hint: /AppArmor takes all/ },
   "setresuid EINVAL": { sh: "unshare -Ur $RUN --user 5:0 true", hint: /that user is not mapped/ },
   "write EINVAL": { sh: "unshare -Ur $RUN --user 0:5 true", hint: /that group is not mapped/ },
-  "setresgid EINVAL": { sh: "unshare -Ur $RUN --net host --user 0:5 true", hint: /that group is not mapped/ },
+  "setresgid EINVAL": { sh: "$DENY setresgid EINVAL -- $RUN --user 0:5 true", hint: /that group is not mapped/ },
   "setgroups EPERM": { sh: "setpriv --bounding-set -setgid $RUN --userns host true", hint: /CAP_SETGID is missing/ },
   "setgroups EPERM 2": { sh: "unshare -Ur $PROVOKE setgroups 0 0", hint: /setgroups is denied/ },
   "unlinkat EBUSY":
