@@ -175,6 +175,8 @@ export const RULES: readonly Rule[] = [
   ["pivot_root", "EINVAL", text("the root may be an initramfs (rootfs), which cannot be left by pivot_root: use --chroot")],
   ["sethostname", "EINVAL", text("a host name has at most 64 bytes")],
   ["prlimit64", "EPERM", text("a hard limit can only be lowered without CAP_SYS_RESOURCE")],
+  ["says", "EBADMSG", text("the kernel has not what was asked for, though the call said so: the command was not run")],
+  ["at_root", "EBADMSG", text("the root directory is not the container's, though the call said so: the command was not run")],
   ["bound_capabilities", "EPERM", text("giving capabilities up needs CAP_SETPCAP")],
   ["capset", "EPERM", text("you cannot give capabilities that you do not have yourself")],
   ["keyctl", "EDQUOT", text("each container has a keyring, and your quota of keys is used up (sysctl kernel.keys.maxkeys)")],

@@ -200,6 +200,34 @@ static long nsi_bound(long keep) {
   return 0;
 }
 
+#define EBADMSG 74
+
+/* Read back from a file of /proc: each line of `text` is a line of its first 4096 bytes. */
+static long nsi_says(long fd, char *text, long length) {
+  char now[4096];
+  long n, i, k, from, line;
+  n = nsi_sys(SYS_read, fd, (long)now, 4096, 0, 0, 0);
+  if (n < 0) return n;
+  for (from = 0; from < length; from += line) {
+    for (line = 1; text[from + line - 1] != '\n' && from + line < length; line++);
+    for (i = 0; i + line <= n; i++) {
+      if (i && now[i - 1] != '\n') continue;
+      for (k = 0; k < line && now[i + k] == text[from + k]; k++);
+      if (k == line) break;
+    }
+    if (i + line > n) return -EBADMSG;
+  }
+  return 0;
+}
+
+/* Read back: the working directory is the root directory. */
+static long nsi_at_root(void) {
+  char path[4096];
+  long r;
+  r = nsi_sys(SYS_getcwd, (long)path, 4096, 0, 0, 0, 0);
+  return r < 0 ? r : r == 2 && path[0] == '/' ? 0 : -EBADMSG;
+}
+
 static void nsi_run(struct plan *p) {
   struct step *s;
   long i, k, r, reg;
@@ -224,6 +252,8 @@ static void nsi_run(struct plan *p) {
     } else if (s->nr == -6) r = nsi_restore(a[0], (char *)a[1], a[2]);
     else if (s->nr == -7) r = nsi_rooted();
     else if (s->nr == -8) r = nsi_bound(a[0]);
+    else if (s->nr == -9) r = nsi_says(a[0], (char *)a[1], a[2]);
+    else if (s->nr == -10) r = nsi_at_root();
     else {
       r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
       /* openat2(2): a mount or rename anywhere on the machine while a scoped path went through ".."; the caller may retry */

@@ -70,6 +70,8 @@ export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
     "sendto(<sock>, <status>, 16, MSG_NOSIGNAL, NULL, 0)",
   ],
   bound_capabilities: ["prctl(PR_CAPBSET_READ, 0…)", "prctl(PR_CAPBSET_DROP, <each that is not kept>)"],
+  says: ["read(<result>, <text>, 4096)"],
+  at_root: ['getcwd("/", 4096)'],
   rooted: ['getcwd("/…", 4096)'],
   sweep: [
     'openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY|O_CLOEXEC)',

@@ -4,6 +4,7 @@ import { mountAttr, placeholder, step } from "./list.ts";
 import { layerResolvConf } from "./resolv.ts";
 import { type ContainerSpec, mapped, type Propagation, type Recipe, type RootSpec } from "./spec.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
+import { verifyRoot } from "./verify.ts";
 
 const { FSCONFIG_SET_STRING, FSCONFIG_SET_FD, FSCONFIG_CMD_CREATE } = FSCONFIG;
 
@@ -241,7 +242,6 @@ export function enterRoot(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
           why: "nothing of the host is left in this namespace",
         }),
       ];
-  const slashAt = root.chroot ? [] : [step("container", "stand in /", "chdir", ["/"])];
   const propagation = propagationFlags(spec.propagation);
   const spread =
     spec.propagation === "private" || spec.propagation === "rprivate" || root.chroot
@@ -251,5 +251,5 @@ export function enterRoot(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   const readOnly = root.readOnly
     ? [step("container", "make / read-only", "mount_setattr", [AT_FDCWD, "/", 0, mountAttr(MOUNT_ATTR_RDONLY, 0), 32])]
     : [];
-  return [...change, ...slashAt, ...spread, ...readOnly];
+  return [...change, ...verifyRoot(), ...spread, ...readOnly];
 }
