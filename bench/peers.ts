@@ -1,5 +1,5 @@
 /** Whole processes, from vfork to their end: nsrun, its peers, and what an empty Bun program costs. */
-import { chownSync, copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { chownSync, copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { writeBundle } from "./bundle.ts";
 import { OUT, Server } from "./server.ts";
 import { EMPTY, NSRUN } from "./tools.ts";
@@ -50,6 +50,7 @@ export function ordinaryUser(root: string): Peer[] {
   const home = `${OUT}/user`;
   mkdirSync(`${home}/cache`, { recursive: true });
   copyFileSync(NSRUN, `${home}/nsrun`);
+  rmSync(`${home}/root`, { recursive: true, force: true });
   cpSync(root, `${home}/root`, { recursive: true, verbatimSymlinks: true });
   chownSync(`${home}/cache`, 65534, 65534);
   const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];

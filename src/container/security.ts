@@ -31,9 +31,9 @@ async function seccomp(options: ContainerOptions, bounding: readonly string[]): 
   if (given === "none") return undefined;
   const init = INIT_FILTER[ARCH];
   const plain = !bounding.some((name) => FILTER_CAPABILITIES.includes(name));
-  if (given === "default" && plain) return { filter: DEFAULT_FILTER[ARCH], init, flags: 0 };
+  if (given === "default" && plain) return { filter: DEFAULT_FILTER[ARCH], init, flags: 0, own: true };
   const { filterFor } = await import("./seccomp.ts");
-  return { init, ...filterFor(given, bounding, options.say) };
+  return { init, ...filterFor(given, bounding, options.say), own: given === "default" };
 }
 
 /** `user`: whose user namespace the command is in. Throws UsageError. */

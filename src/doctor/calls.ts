@@ -1,13 +1,14 @@
 /** System calls that came late, and that a filter of an outer container may forbid. */
-import { AT_FDCWD, O, PR, RESOLVE } from "../ffi/flags.ts";
+import { AT_FDCWD, KEYCTL_JOIN_SESSION_KEYRING, O, PR, RESOLVE } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { type Call, call, KEPT, keep } from "./child.ts";
 import { workplace } from "./mounts.ts";
-import { fork, type Host, inChild, ownMounts, type Probe } from "./probe.ts";
+import { asRoot, fork, type Host, inChild, ownMounts, type Probe } from "./probe.ts";
 
 const EPERM = 1;
 const EBADF = 9;
 const EACCES = 13;
+const ENOSYS = 38;
 const P_PIDFD = 3;
 const WEXITED = 4;
 const F_GETFD = 1;
@@ -120,13 +121,22 @@ export const callProbes: readonly Probe[] = [
   },
   {
     name: "seccomp",
-    lost: "filters of system calls",
+    lost: "the filter of system calls: only --seccomp none",
+    main: true,
     attempt: () => inChild(seccomp()),
     remedy: "a kernel with CONFIG_SECCOMP_FILTER",
   },
   {
+    name: "session keyring",
+    lost: "a keyring of the container's own: only --no-new-keyring",
+    main: true,
+    // a kernel without keys has none to protect
+    attempt: () => inChild([call("join a new one", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, null], { tolerate: ENOSYS })]),
+    remedy: ({ code }) => (code === "EDQUOT" ? asRoot("sysctl kernel.keys.maxkeys=2000") : undefined),
+  },
+  {
     name: "Landlock",
-    lost: "nothing yet: no option of nsrun uses it",
+    lost: "--landlock, --no-namespaces",
     needs: ["mnt namespace"],
     attempt: (host) => inChild(landlock(host), landlockVersion()),
     remedy: ({ code }) =>

@@ -124,7 +124,8 @@ const freshTmpfs: Call[] = [
 
 const idmapped = (name: string, mount: readonly Call[], remedy: string): Probe => ({
   name,
-  lost: "roots and volumes whose owners are shifted without chown (root with a user namespace)",
+  lost: "as root, roots and volumes in a user namespace: only --userns host",
+  main: ({ privileged }) => privileged,
   needs: ["proc", "mount_setattr"],
   attempt: (host) => {
     const map = host.admin ? { uid: rangeMap("uid_map"), gid: rangeMap("gid_map") } : { uid: "0 0 1\n", gid: "0 0 1\n" };
@@ -143,7 +144,8 @@ export const idProbes: readonly Probe[] = [
   },
   {
     name: "id map, range",
-    lost: "--user, chown and archives with foreign owners in a user namespace",
+    lost: "--user, chown and archives with foreign owners in a user namespace; as root: only --userns host",
+    main: ({ privileged }) => privileged,
     needs: ({ admin }) => ["user namespace", ...(admin ? ["proc"] : ["newuidmap", "newgidmap", "subordinate ids"])],
     attempt: range,
     slow: true,

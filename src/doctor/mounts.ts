@@ -147,8 +147,8 @@ export const mountProbes: readonly Probe[] = [
   },
   {
     name: "new mount API",
-    lost: "/dev made beforehand (root), volumes, --rw",
-    main: ({ privileged }) => privileged,
+    lost: "/proc, /sys and /dev by descriptor, volumes, --rw",
+    main: true,
     needs,
     attempt: (host) =>
       inChild([
@@ -161,8 +161,8 @@ export const mountProbes: readonly Probe[] = [
   },
   {
     name: "mount_setattr",
-    lost: "volumes and --rw; as root a root whose owners are shifted: only --userns host",
-    main: ({ privileged }) => privileged,
+    lost: "read-only paths of /proc and /sys, volumes, --rw, and as root mounts with other owners",
+    main: true,
     needs,
     attempt: (host) =>
       inChild([

@@ -93,8 +93,8 @@ function userRemedy(code: string): string | undefined {
 
 const user: Probe = {
   name: "user namespace",
-  lost: "containers without root, and --unshare user",
-  main: ({ admin }) => !admin,
+  lost: "containers without root, and as root: only --userns host",
+  main: true,
   // a map and a capability inside: AppArmor lets unshare(2) pass and takes the capabilities
   attempt: (host) => inChild([...userNamespace(host), call("have capabilities in it", "chroot", ["/"])]),
   remedy: ({ code = "" }) => userRemedy(code),

@@ -1,5 +1,5 @@
 /** A whole container, made as `nsrun run` makes it: no part of it is as telling. */
-import { container } from "../container/handle.ts";
+import { run } from "../container/box.ts";
 import type { ContainerOptions } from "../container/options.ts";
 import { NsrunError } from "../errors.ts";
 import { readText } from "../ffi/file.ts";
@@ -16,15 +16,18 @@ function someDirectory(): string {
   return places.find((place) => sys("faccessat2", AT_FDCWD, place, 5, 0) === 0 && free(place)) ?? "/";
 }
 
-/** Starts one without a command over a directory of the host (nothing is written there) and ends it. */
+/** What exec(3) says of a directory: everything else was done by then, for the command's process as well. */
+const NOT_EXECUTABLE = 126;
+
+/** Starts one over a directory of the host (nothing is written there), whose command is no program, and so ends. */
 export async function wholeContainer(options: ContainerOptions = {}): Promise<Finding> {
   const begun = performance.now();
   try {
-    await using box = await container({ name: "nsrun-doctor", rootfs: someDirectory(), ...options });
-    void box;
+    await run(["/"], { name: "nsrun-doctor", rootfs: someDirectory(), ...options });
   } catch (error) {
     if (!(error instanceof NsrunError)) throw error;
+    if (error.exitCode === NOT_EXECUTABLE) return { works: true, detail: `${Math.round(performance.now() - begun)} ms` };
     return { works: false, detail: error.hint === undefined ? error.message : `${error.message} (${error.hint})` };
   }
-  return { works: true, detail: `${Math.round(performance.now() - begun)} ms` };
+  return { works: false, detail: "a directory was executed" };
 }

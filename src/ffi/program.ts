@@ -24,9 +24,20 @@ export type RawArg = number | string | null | Slot | Register | Words | Bytes;
 /**
  * What the trampoline does that is no single call: reset all dispositions; be pid 1; watch the container from the stage;
  * make sure that the stage lives; end the orphans of a container without a pid namespace; give the caller's terminal its
- * former mode back; make sure that the working directory is below the root; leave a bounding set of capabilities.
+ * former mode back; make sure that the working directory is below the root; leave a bounding set of capabilities;
+ * read back what a file of /proc says, and that the working directory is the root.
  */
-export type Loop = "reset_signals" | "reap" | "watch" | "guard" | "sweep" | "restore_terminal" | "rooted" | "bound_capabilities";
+export type Loop =
+  | "reset_signals"
+  | "reap"
+  | "watch"
+  | "guard"
+  | "sweep"
+  | "restore_terminal"
+  | "rooted"
+  | "bound_capabilities"
+  | "says"
+  | "at_root";
 
 /** One raw system call of a child. */
 export interface RawStep {
@@ -59,6 +70,8 @@ const LOOPS: Record<Loop, number> = {
   restore_terminal: -6,
   rooted: -7,
   bound_capabilities: -8,
+  says: -9,
+  at_root: -10,
 };
 /** The record that the stage sends when clone has put the pid into it. */
 const RECORD_PID = 1;

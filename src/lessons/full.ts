@@ -15,7 +15,12 @@ gateway=$(ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p')
 test -n "$gateway" && ping -c1 -W2 $gateway >/dev/null && echo ping $gateway`;
 
 const command = ["/bin/sh", "-c", SCRIPT];
-const options = (caller: Caller): RunOptions => ({ init: false, hostname: "lesson", net: caller.admin ? "veth" : "none" });
+const options = (caller: Caller): RunOptions => ({
+  init: false,
+  hostname: "lesson",
+  net: caller.admin ? "veth" : "none",
+  capAdd: ["net_raw"], // for its ping
+});
 
 export const full: Lesson = {
   name: "full",

@@ -9,7 +9,9 @@ import type { Step } from "../plan/step.ts";
 import * as code from "./code/net.ts" with { type: "text" };
 import { type Lab, type Lesson, like } from "./lesson.ts";
 
-const options = (caller: Caller): ContainerOptions => ({ name: "lesson", net: caller.admin ? "veth" : "none" });
+/** busybox's ping knows raw sockets only. */
+const capAdd = ["net_raw"];
+const options = (caller: Caller): ContainerOptions => ({ name: "lesson", net: caller.admin ? "veth" : "none", capAdd });
 
 /** The ip(8) commands that the network steps of a plan amount to. */
 const ipCommands = (steps: readonly Step[]): string[] =>
@@ -31,7 +33,7 @@ async function pings(lab: Lab): Promise<void> {
   const out = await box.exec(["ping", "-c1", "-W2", host!]);
   lab.see(`the child pings its parent, ${host}`, "a reply", replied(out.code));
   // a container that keeps the parent's network namespace, and so sees what the parent sees; it takes the parent's root to ping
-  const back = await run(["ping", "-c1", "-W2", inside!], { net: "host", userns: "host" });
+  const back = await run(["ping", "-c1", "-W2", inside!], { net: "host", userns: "host", capAdd });
   lab.see(`the parent pings its child, ${inside}`, "a reply", replied(back.code));
   lab.show("the ip commands that would do the same", ipCommands(buildPlan(box.spec).between));
 }
@@ -47,9 +49,9 @@ export const net: Lesson = {
   plans: (caller) => [{ title: "a container with a network namespace", command: ["true"], options: options(caller) }],
   code,
   async run(lab: Lab) {
-    const alone = await run("ls /sys/class/net; ping -c1 -W2 127.0.0.1 >/dev/null && echo pong", { net: "none" });
+    const alone = await run("ls /sys/class/net; ping -c1 -W2 127.0.0.1 >/dev/null && echo pong", { net: "none", capAdd });
     lab.see("interfaces without a pair; lo answers", "lo pong", alone.stdout.trim().split(/\s+/).join(" "));
-    const far = await run(["ping", "-c1", "-W2", "192.0.2.1"], { net: "none" });
+    const far = await run(["ping", "-c1", "-W2", "192.0.2.1"], { net: "none", capAdd });
     lab.see(
       "from there to any other address",
       like("network is unreachable", /network is unreachable/i),

@@ -57,7 +57,7 @@ function cloneCall(step: SyscallStep): string {
   return `clone(child_stack=NULL, flags=${argument(step, 0)}${tid})`;
 }
 
-/** The trampoline's loops, as the system calls that they are made of: src/ffi/trampoline.c, watch.c. */
+/** The trampoline's loops, as the system calls that they are made of: src/ffi/trampoline.c, checks.c, watch.c. */
 export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
   reset_signals: ["rt_sigaction(1…64, {SIG_DFL}, NULL, 8)"],
   guard: ["ppoll([{fd=<result>, events=POLLIN}], 1, {tv_sec=0, tv_nsec=0}, NULL, 8)"],
@@ -76,6 +76,8 @@ export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
     "sendto(<sock>, <status>, 16, MSG_NOSIGNAL, NULL, 0)",
   ],
   bound_capabilities: ["prctl(PR_CAPBSET_READ, CAP_…)", "prctl(PR_CAPBSET_DROP, CAP_…)"],
+  says: ["read(<result>, <text>, 4096)"],
+  at_root: ['getcwd("/", 4096)'],
   rooted: ['getcwd("/…", 4096)'],
   sweep: [
     'openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY|O_CLOEXEC)',

@@ -44,7 +44,7 @@ const PAGES: Readonly<Record<string, Page>> = {
   landlock_create_ruleset: ["landlock_create_ruleset(2), landlock(7)", "what is named here is refused unless a rule allows it"],
   landlock_restrict_self: ["landlock_restrict_self(2), landlock(7)", "from here on the rules hold, and can only become tighter"],
   says: ["proc_pid_status(5), read(2)", "a call that said it was done is not believed: the kernel is asked"],
-  here: ["getcwd(2)", "a call that said it was done is not believed: the kernel is asked"],
+  at_root: ["getcwd(2)", "a call that said it was done is not believed: the kernel is asked"],
   rooted: ["getcwd(2)", "a directory that the root does not lead to is one of the host's (CVE-2024-21626)"],
   seccomp: ["seccomp(2)", "from here on calls that are not allowed are refused"],
   setxattr: ["setxattr(2), tmpfs(5)", "overlay keeps what it must know in attributes of the layer"],

@@ -42,7 +42,11 @@ function setReadOnly(tree: Arg, label: string): SyscallStep {
 }
 
 /** The slots "proc" and "sys" are their roots from here on, wherever the directories below them may go. */
-const at = (name: string): SyscallStep[] => [resolve(name, `find /${name}`, true), attach(name, `mount ${name} on /${name}`)];
+const at = (name: string): SyscallStep[] => [
+  resolve(name, `find /${name}`, true),
+  attach(name, `mount ${name} on /${name}`),
+  close(),
+];
 
 function proc(spec: ContainerSpec): SyscallStep[] {
   const foreign = !spec.privileged || spec.namespaces.user.mode !== "share";

@@ -47,6 +47,7 @@ export function pingSteps(spec: ContainerSpec): SyscallStep[] {
     step("container", "let these groups ping", "write", [REG, { bytes: Buffer.from(text), text: `"${text}"` }, text.length], {
       exact: true,
     }),
+    step("container", "close it", "close", [REG]),
   ];
 }
 

@@ -7,6 +7,7 @@ import { filterSteps, initLockSteps, noNewPrivileges, privilegeSteps } from "./s
 import type { ContainerSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, strings } from "./step.ts";
 import { controllingTerminal } from "./terminal.ts";
+import { verifyFilter, verifyPrivileges } from "./verify.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -69,9 +70,11 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     ...cwdSteps(spec),
     step("payload", "umask 022", "umask", [0o22]),
     ...(process.noNewPrivileges || process.landlock ? [noNewPrivileges("payload")] : []),
+    ...verifyPrivileges(spec),
     ...landlockSteps(process),
     step("payload", "unblock all signals", "rt_sigprocmask", [2 /* SIG_SETMASK */, emptyMask, 0, 8]),
     ...filterSteps(spec),
+    ...verifyFilter(spec),
     ...execSteps(process.args, process.env),
   ];
 }

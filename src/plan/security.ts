@@ -24,6 +24,12 @@ function mask(names: readonly string[]): [low: number, high: number] {
   return [low, high];
 }
 
+/** As a line of /proc/PID/status has it: 16 hexadecimal digits. */
+const hex = (names: readonly string[]): string => {
+  const [low, high] = mask(names);
+  return (high * 2 ** 32 + low).toString(16).padStart(16, "0");
+};
+
 /** In the kernel's order, as strace(1) prints a set. */
 const listed = (names: readonly string[]): string =>
   CAPABILITIES.filter((name) => names.includes(name))
@@ -115,6 +121,17 @@ export function privilegeSteps({ process }: ContainerSpec): SyscallStep[] {
         ]
       : []),
   ];
+}
+
+/** The lines of /proc/PID/status that the command's capabilities and no_new_privs make: proc_pid_status(5). */
+export function privilegeLines(process: ProcessSpec): string[] {
+  const { capabilities, landlock } = process;
+  const nnp = process.noNewPrivileges || landlock ? ["NoNewPrivs:\t1"] : [];
+  if (!capabilities.bounding) return nnp; // a caller without any: what there was is what there is
+  const held = keepsAdmin(process) ? [...new Set([...permitted(process), "CAP_SYS_ADMIN"])] : permitted(process);
+  const ambient = process.uid === 0 ? [] : capabilities.ambient;
+  const sets = { CapInh: inheritable(process), CapPrm: held, CapEff: held, CapBnd: capabilities.bounding, CapAmb: ambient };
+  return [...Object.entries(sets).map(([name, names]) => `${name}:\t${hex(names)}`), ...nnp];
 }
 
 /** Without CAP_SYS_ADMIN the kernel filters and restricts only who can gain nothing by execve. */

@@ -143,6 +143,8 @@ export interface SeccompSpec {
   readonly init: string;
   /** SECCOMP_FILTER_FLAG_* of the command's. */
   readonly flags: number;
+  /** nsrun's own policy. */
+  readonly own: boolean;
 }
 
 export type StdioUse = "inherit" | "terminal" | number;

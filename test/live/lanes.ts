@@ -26,6 +26,8 @@ const LOOPS: Readonly<Record<string, RegExp>> = {
   restore_terminal: /^ioctl (ioctl )?/,
   bound_capabilities: /^(prctl )+/,
   rooted: /^getcwd /,
+  at_root: /^getcwd /,
+  says: /^read /,
 };
 
 /** Each capability that the kernel knows is looked at, in order; those that are not kept are dropped, and no other. */
@@ -113,6 +115,14 @@ function store(step: JsonStep, call: Call, bindings: Bindings): void {
   else if (step.stores) for (const name of step.stores) if (!bindings.has(name)) throw new Error(`<${name}> has no value`);
 }
 
+/** What was read has every line of what the plan says that it must. */
+function matchText(step: JsonStep, { args }: Call): void {
+  const { memory } = step.call.args[1] as { memory: string };
+  for (const line of (JSON.parse(memory) as string).trimEnd().split("\n")) {
+    if (!args[1]!.includes(JSON.stringify(line).slice(1, -1))) throw new Error(`planned ${memory}, made ${args[1]}`);
+  }
+}
+
 export function matchStep(step: JsonStep, call: Call, bindings: Bindings): void {
   if (typeof step.stores === "string") {
     const before = new Map(bindings);
@@ -142,6 +152,8 @@ export function matchLane(steps: readonly JsonStep[], calls: readonly Call[], bi
         at += matchBound(step, calls.slice(at));
         continue;
       }
+      if (step.call.name === "says") matchText(step, calls[at]!);
+      if (step.call.name === "at_root") matchCall({ ...step, text: 'getcwd("/", 4096)' }, calls[at]!, bindings);
       if (step.call.name === "guard") matchCall({ ...step, text: step.text }, calls[at]!, bindings);
       at += found.split(" ").length - 1;
       continue;

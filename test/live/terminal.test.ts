@@ -166,7 +166,7 @@ describe.skipIf(reason !== undefined)("the caller's terminal is as it was", () =
     await screen.type(`${RUN} -- sh -c 'echo up; cat; echo over' ${mark}`);
     await screen.shows(/^up$/m);
     process.kill(await supervisor(mark), "SIGTSTP");
-    await screen.shows(/Stopped/);
+    await screen.shows(/Stopped(.*\n)+\$ $/m); // and the shell has its prompt again
     expect(await screen.run("stty -g")).toBe(before);
     await screen.type("fg");
     await screen.type("line one");

@@ -1,6 +1,5 @@
 /** The faces of a plan are pure: text, JSON, shell script, diagram, and what observers make of it. */
 import { expect, test } from "bun:test";
-import { ARCH } from "../../src/ffi/abi.ts";
 import { fold } from "../../src/plan/fold.ts";
 import { planJson } from "../../src/plan/json.ts";
 import { manPage, reason } from "../../src/plan/manual.ts";
@@ -14,7 +13,6 @@ import { planText, planVerbose, wrap } from "../../src/plan/text.ts";
 import { timed } from "../../src/plan/timed.ts";
 import { timeline } from "../../src/plan/timeline.ts";
 import { timesOf } from "../../src/plan/times.ts";
-import { DEFAULT_FILTER, INIT_FILTER } from "../../src/security/default-filter.ts";
 import { CASES } from "./cases.ts";
 import { rootless, spec } from "./spec.ts";
 
@@ -143,9 +141,7 @@ test("every line of the diagram is mermaid's, between lanes that it has declared
 
 test("a config.json says what the spec says", () => {
   const rlimits = [{ name: "nofile", resource: 7, soft: 1, hard: 2 }];
-  // of the default filter only the table is known
-  const seccomp = { filter: DEFAULT_FILTER[ARCH], init: INIT_FILTER[ARCH], flags: 0 };
-  const process = { ...spec().process, rlimits, seccomp };
+  const process = { ...spec().process, rlimits };
   const config = ociConfig(spec({ process }), 5n);
   expect(config).toMatchObject({
     hostname: "box",
@@ -179,7 +175,8 @@ test("a config.json says what the spec says", () => {
   expect(ociConfig(spec({ process: { ...process, seccomp: undefined, noNewPrivileges: false } }), 0n)).not.toHaveProperty(
     "linux.seccomp",
   );
-  expect(() => ociConfig(spec(), 0n)).toThrow("--plan=oci: the file of --seccomp");
+  const file = { ...process, seccomp: { ...process.seccomp!, own: false } };
+  expect(() => ociConfig(spec({ process: file }), 0n)).toThrow("--plan=oci: the file of --seccomp");
   expect(() => ociConfig(SPECS.shared, 0n)).toThrow("--plan=oci: an OCI container has a mount namespace");
 });
 

@@ -47,7 +47,7 @@ export function spec(changes: Partial<ContainerSpec> = {}): ContainerSpec {
       capabilities: { bounding: ["CAP_CHOWN", "CAP_KILL"], ambient: [], init: ["CAP_KILL"] },
       noNewPrivileges: true,
       newKeyring: true,
-      seccomp: { filter: INIT_FILTER.x64, init: INIT_FILTER.x64, flags: 0 },
+      seccomp: { filter: INIT_FILTER.x64, init: INIT_FILTER.x64, flags: 0, own: true },
       init: true,
       stdio: ["inherit", "inherit", "inherit"],
       terminal: undefined,

@@ -11,6 +11,7 @@ if (process.stdin.isTTY) {
   const shell = await start(["/bin/sh"], {
     init: false,
     net,
+    capAdd: ["net_raw"], // for ping
     stdin: "inherit",
     stdout: "inherit",
     stderr: "inherit",

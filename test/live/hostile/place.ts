@@ -3,6 +3,7 @@
 import { expect } from "bun:test";
 import { chmodSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { MASKED, READ_ONLY } from "../../../src/security/defaults.ts";
 import { isRoot, shell, type Temporary, temporary } from "../helpers.ts";
 import type { Case, Result } from "./driver.ts";
 
@@ -99,9 +100,21 @@ export class HostilePlace implements Disposable {
 /** What nsrun mounts by itself. */
 export const NSRUN_MOUNTS: readonly string[] = ["/", "/dev", "/dev/mqueue", "/dev/pts", "/dev/shm", "/proc", "/sys"];
 
+const FILES = new Set(MASKED.filter(({ directory }) => !directory).map(({ path }) => path));
+const DIRECTORIES = new Set(MASKED.filter(({ directory }) => directory).map(({ path }) => path));
+
+/** What hides a path of /proc or /sys: a null node, an empty tmpfs, or the path itself once more; `what` as in mountsOf. */
+function isMask(path: string, what: string): boolean {
+  if (FILES.has(path)) return /^\/null (tmpfs|devtmpfs)$/.test(what);
+  if (DIRECTORIES.has(path)) return what === "/ tmpfs";
+  return (
+    READ_ONLY.includes(path) && [`${path.replace(/^\/proc/, "")} proc`, `${path.replace(/^\/sys/, "")} sysfs`].includes(what)
+  );
+}
+
 /** Without root a node is the host's, bound. */
-export const isOwn = (path: string): boolean =>
-  NSRUN_MOUNTS.includes(path) || /^\/dev\/(null|zero|full|random|urandom|tty)$/.test(path);
+export const isOwn = ([path, what]: readonly [path: string, what: string]): boolean =>
+  NSRUN_MOUNTS.includes(path) || /^\/dev\/(null|zero|full|random|urandom|tty)$/.test(path) || isMask(path, what);
 
 /** Mount points inside, by the kernel's own list: path → the mount's root and type, the topmost one. */
 export function mountsOf({ stdout = "" }: Result): Map<string, string> {

@@ -38,7 +38,7 @@ const sharedVolume = (name: string, link: (place: HostilePlace) => string, place
 /** A root that is written in place and has `name` exchanged for a link to the host: CVE-2026-41579. */
 const sharedRoot = (name: string, control?: Mutation): Race => ({
   name: `/${name} of a root that is written in place`,
-  places: /^\/link(\/\w+)?$/, // a mount goes with its directory
+  places: /^\/link(\/\w+)*$/, // a mount goes with its directory
   ...(control ? { control } : {}),
   prepare: (place) => {
     const root = place.root();
@@ -91,7 +91,7 @@ export async function race(
     const outcomes = new Map<string, number>();
     const mounts = new Set<string>();
     for (const result of results) {
-      const where = [...mountsOf(result).keys()].filter((path) => !isOwn(path) && path !== "/vol");
+      const where = [...mountsOf(result)].filter((mount) => !isOwn(mount) && mount[0] !== "/vol").map(([path]) => path);
       for (const path of where) mounts.add(path);
       const key = result.error ?? `container ${where.join(" ")}`.trim();
       outcomes.set(key, (outcomes.get(key) ?? 0) + 1);
