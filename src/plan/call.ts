@@ -1,4 +1,5 @@
 /** One step of a plan as strace(1) would print it: names for flags, quoted strings, `<…>` for what only a run can know. */
+import { PR } from "../ffi/flags.ts";
 import type { Bytes } from "../ffi/program.ts";
 import { describe } from "../net/verb.ts";
 import type { Arg, Loop, NetStep, ProgramStep, RelayStep, Slot, SyscallStep, Words } from "./step.ts";
@@ -44,9 +45,10 @@ export const memoryText = (step: SyscallStep, index: number, arg: Words | Bytes)
 const O_CREAT = 0x40;
 const S_IFREG = 0o100000;
 
-/** How many arguments are worth printing: a mode or a device number counts only where something is made with it. */
+/** How many arguments are worth printing: a mode or a device number counts only where something is made with it; strace's count. */
 function shown({ call, args }: SyscallStep): number {
   if (call === "openat" && typeof args[2] === "number" && (args[2] & O_CREAT) === 0) return 3;
+  if (call === "prctl" && args[0] === PR.PR_GET_SECCOMP) return 1;
   if (call === "mknodat" && typeof args[2] === "number" && (args[2] & 0o170000) === S_IFREG) return 3;
   return args.length;
 }

@@ -100,6 +100,7 @@ const SPECIAL: readonly (readonly [call: string, word: string | number, page: st
   ["prctl", 38, "PR_SET_NO_NEW_PRIVS(2const)"],
   ["prctl", 47, "PR_CAP_AMBIENT(2const), capabilities(7)"],
   ["prctl", 15, "PR_SET_NAME(2const)"],
+  ["prctl", 21, "PR_GET_SECCOMP(2const)"],
   ["prctl", 36, "PR_SET_CHILD_SUBREAPER(2const)"],
   ["socket", 16, "rtnetlink(7)"],
 ];

@@ -3,7 +3,7 @@ import { callText } from "./call.ts";
 import { fold, type Group } from "./fold.ts";
 import { manPage, reason } from "./manual.ts";
 import type { Lane, Plan } from "./step.ts";
-import { timeline } from "./timeline.ts";
+import { type TimelineStep, timeline } from "./timeline.ts";
 
 /** How to colour; the caller decides whether at all. */
 export interface Paint {
@@ -67,8 +67,10 @@ function cut(call: string, width: number): string {
 }
 
 /** One line a group of steps, at most `columns` wide. */
-export function planText(plan: Plan, columns: number, paint: Paint = PLAIN): string {
-  const steps = timeline(plan);
+export const planText = (plan: Plan, columns: number, paint: Paint = PLAIN): string => stepsText(timeline(plan), columns, paint);
+
+/** The same of any list. */
+export function stepsText(steps: readonly TimelineStep[], columns: number, paint: Paint = PLAIN): string {
   const groups = fold(steps);
   const numberWidth = Math.max(...groups.map((group) => numbers(group).length));
   const width = columns - numberWidth - LANE - 2;
