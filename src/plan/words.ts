@@ -49,6 +49,7 @@ const AMBIENT: Table = {
   PR_CAP_AMBIENT_LOWER: 3,
   PR_CAP_AMBIENT_CLEAR_ALL: 4,
 };
+const BOUNDING: Table = { PR_CAPBSET_READ: 23, PR_CAPBSET_DROP: 24 };
 const SECCOMP: Table = { SECCOMP_SET_MODE_STRICT: 0, SECCOMP_SET_MODE_FILTER: 1 };
 const SECCOMP_FLAGS: Table = {
   SECCOMP_FILTER_FLAG_TSYNC: 1,
@@ -94,6 +95,7 @@ const signal: Word = (value) => {
   const name = one(SIGNALS)(value);
   return name === String(value) ? name : `SIG${name}`;
 };
+const capability: Word = (value) => CAPABILITIES[value] ?? String(value);
 const limit: Word = (value) => `RLIMIT_${one(RLIMIT)(value).toUpperCase()}`;
 
 /** For each call, what its arguments are; undefined: a plain number. */
@@ -118,7 +120,7 @@ const ARGUMENTS: Readonly<Record<string, readonly (Word | undefined)[]>> = {
   openat: [directory, undefined, openNames, octal],
   openat2: [directory],
   pipe2: [undefined, openBits],
-  prctl: [one(PR)],
+  prctl: [one({ ...PR, ...BOUNDING })],
   prlimit64: [undefined, limit, undefined, pointer],
   recvmsg: [undefined, undefined, bits(MSG)],
   rt_sigprocmask: [one(HOW), undefined, pointer],
@@ -145,8 +147,9 @@ function dependent(call: string, args: readonly unknown[], index: number): Word 
     if (args[0] === PR.PR_SET_PDEATHSIG) return signal;
     if (args[0] === PR.PR_SET_DUMPABLE) return one(DUMPABLE);
     if (args[0] === PR.PR_CAP_AMBIENT) return one(AMBIENT);
+    if (Object.values(BOUNDING).includes(args[0] as number)) return capability;
   }
-  if (call === "prctl" && index === 2 && args[0] === PR.PR_CAP_AMBIENT) return (value) => CAPABILITIES[value] ?? String(value);
+  if (call === "prctl" && index === 2 && args[0] === PR.PR_CAP_AMBIENT) return capability;
   if (call === "ioctl" && index === 2 && args[1] === IOCTL.TIOCGPTPEER) return (value) => `0x${value.toString(16)}`;
   if (call === "fcntl" && index === 2 && args[1] === FCNTL.F_SETFD) return bits(FD);
   if (call === "socket" && index === 2) return one(args[0] === 16 ? NETLINK : IPPROTO);
