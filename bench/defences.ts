@@ -7,13 +7,15 @@ import { type ContainerOptions, run } from "../src/index.ts";
 const filterOff = { seccomp: "none" };
 const masksOff = { unmask: ["all"] };
 const keyringOff = { newKeyring: false };
+const usernsOff: ContainerOptions = { userns: "host" };
 const ROWS: Readonly<Record<string, ContainerOptions>> = {
   default: {},
   "without the filter": filterOff,
   "without masks": masksOff,
   "without a keyring": keyringOff,
+  "without a user namespace": usernsOff,
   "all capabilities": { capAdd: ["all"], seccomp: "none" },
-  "none of them": { ...filterOff, ...masksOff, ...keyringOff, capAdd: ["all"], newPrivileges: true },
+  "none of them": { ...filterOff, ...masksOff, ...keyringOff, ...usernsOff, capAdd: ["all"], newPrivileges: true },
 };
 
 const rounds = Number(process.argv[2] ?? 100);
@@ -27,4 +29,4 @@ for (let round = -10; round < rounds; round++) {
   }
 }
 const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] ?? 0;
-for (const [name, list] of times) console.log(`${name.padEnd(22)} ${median(list).toFixed(3)}`);
+for (const [name, list] of times) console.log(`${name.padEnd(26)} ${median(list).toFixed(3)}`);

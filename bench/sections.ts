@@ -67,6 +67,7 @@ export async function inProcess(root: string, runs: number): Promise<Section> {
     ["C, init", [`${OUT}/start`, "serve", root]],
     ["library, init", worker("init")],
     ["library, init, 512 MB heap", worker("init", BALLAST_MB)],
+    ["library, its defences too", worker("safe")],
     ["C, no init", [`${OUT}/start`, "serve", root, "--no-init"]],
     ["library, no init", worker("no-init")],
     ["library, no init, 512 MB heap", worker("no-init", BALLAST_MB)],

@@ -1,17 +1,27 @@
-/** The library under measurement, in a Bun process of its own: worker.ts init|no-init|veth [MEGABYTES of heap held]. */
+/** The library under measurement, in a Bun process of its own: worker.ts safe|init|no-init|veth [MEGABYTES of heap held]. */
 import { runParent, Slots } from "../src/container/slots.ts";
 import { completeSpec } from "../src/container/spec.ts";
-import { start } from "../src/index.ts";
+import { type ContainerOptions, start } from "../src/index.ts";
 import { buildPlan } from "../src/plan/build.ts";
 
 type Operation = () => Promise<readonly number[]>;
 
 const us = (since: number): number => (performance.now() - since) * 1000;
 
+/** What start.c does: the namespaces and mounts, none of the defences. */
+const AS_IN_C: ContainerOptions = {
+  userns: "host",
+  capAdd: ["all"],
+  seccomp: "none",
+  unmask: ["all"],
+  newKeyring: false,
+  newPrivileges: true,
+};
+
 /** Exit status, microseconds to the result, microseconds until nothing is left. */
-async function once(init: boolean): Promise<readonly number[]> {
+async function once(options: ContainerOptions): Promise<readonly number[]> {
   const begin = performance.now();
-  const running = await start(["/bin/true"], { stdout: "ignore", stderr: "ignore", init });
+  const running = await start(["/bin/true"], { stdout: "ignore", stderr: "ignore", ...options });
   const { code } = await running.result;
   const result = us(begin);
   await running.closed;
@@ -44,7 +54,12 @@ async function veth(): Promise<readonly number[]> {
 }
 
 const [mode = "", megabytes = "0"] = process.argv.slice(2);
-const operations: Record<string, Operation> = { init: () => once(true), "no-init": () => once(false), veth };
+const operations: Record<string, Operation> = {
+  safe: () => once({}),
+  init: () => once(AS_IN_C),
+  "no-init": () => once({ ...AS_IN_C, init: false }),
+  veth,
+};
 const operation = operations[mode];
 if (!operation) throw new Error(`unknown mode: ${mode}`);
 const ballast = Buffer.alloc(Number(megabytes) * 2 ** 20, 1);

@@ -22,6 +22,9 @@ function cannotDetach(plan: Plan, error: unknown): boolean {
   return step !== undefined && NEW_CALLS.has(step.call);
 }
 
+/** Whether a plan that worked has shown that layers by descriptor work: those that write in place or map owners have none. */
+const layered = (plan: Plan): boolean => plan.prepare.some(({ store }) => store === "root.fs");
+
 let last: { readonly spec: ContainerSpec; readonly recipe: Recipe; key?: string; readonly plan: Plan } | undefined;
 
 /** An infinite limit becomes null, which nothing else does. */
@@ -48,7 +51,7 @@ export function tryRecipes<T>(spec: ContainerSpec, make: (plan: Plan) => T): T {
   const plan = planOf(spec, recipe);
   try {
     const made = make(plan);
-    known = recipe;
+    if (layered(plan)) known = recipe;
     return made;
   } catch (error) {
     if (recipe !== "detached" || known !== undefined || !cannotDetach(plan, error)) throw error;
