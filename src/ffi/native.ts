@@ -2,6 +2,7 @@
 import { cc, dlopen, FFIType, linkSymbols, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { NsrunError } from "../errors.ts";
 import { ARCH, type SyscallName, syscallNumber } from "./abi.ts";
+import checks from "./checks.c" with { type: "text" };
 import end from "./end.c" with { type: "text" };
 import { type MachineCode, machineCode } from "./machine-code.ts";
 import trampoline from "./trampoline.c" with { type: "text" };
@@ -59,7 +60,7 @@ function compile() {
   const fd = libc.memfd_create(Buffer.from("nsrun-trampoline.c\0"), 1);
   if (fd < 0) throw new NsrunError("cannot create a memfd for the trampoline's source");
   try {
-    const text = Buffer.from(trampoline + watch + end);
+    const text = Buffer.from(trampoline + checks + watch + end);
     if (Number(libc.write(fd, text, text.length)) !== text.length)
       throw new NsrunError("cannot write the trampoline's source to memory");
     libc.setenv(name, Buffer.from("/proc\0"), 1);

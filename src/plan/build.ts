@@ -1,6 +1,7 @@
 /** buildPlan: a ContainerSpec becomes the list of system calls that make it. Pure: no descriptor is touched. */
 import { CLONE, names, O } from "../ffi/flags.ts";
 import { cgroupFlags, enterCgroup, openCgroup } from "./cgroup.ts";
+import { enterRoot, isolate } from "./enter.ts";
 import { becomeSteps, idMapSteps, raiseSteps, timeSteps } from "./identity.ts";
 import { idmapSteps } from "./idmap.ts";
 import { landlockPrepare } from "./landlock.ts";
@@ -8,7 +9,7 @@ import { placeholder, step } from "./list.ts";
 import { mountSteps } from "./mounts.ts";
 import { loopbackUp, networkSteps, removeLinkSteps } from "./network.ts";
 import { initSteps, payloadSteps } from "./payload.ts";
-import { enterRoot, isolate, rootSteps } from "./root.ts";
+import { rootSteps } from "./root.ts";
 import { boundSteps, undumpable } from "./security.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
 import { dieWithStage, joinSteps, openJoined, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";

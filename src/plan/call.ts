@@ -51,7 +51,7 @@ function cloneCall(step: SyscallStep): string {
   return `clone(child_stack=NULL, flags=${argument(step, 0)}${tid})`;
 }
 
-/** The trampoline's loops, as the system calls that they are made of: src/ffi/trampoline.c, watch.c. */
+/** The trampoline's loops, as the system calls that they are made of: src/ffi/trampoline.c, checks.c, watch.c. */
 export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
   reset_signals: ["rt_sigaction(1…64, {SIG_DFL}, NULL, 8)"],
   guard: ["ppoll([{fd=<result>, events=POLLIN}], 1, {tv_sec=0, tv_nsec=0}, NULL, 8)"],

@@ -1,11 +1,11 @@
 /** What is mounted inside the root: proc, sysfs, /dev, then the user's mounts in the order given. */
 import { AT, AT_FDCWD, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
+import { propagationFlags } from "./enter.ts";
 import { attach, crossing, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
 import { kernelFsSteps, maskSteps } from "./masks.ts";
 import { pingSteps } from "./network.ts";
 import { boundResolvConf } from "./resolv.ts";
-import { propagationFlags } from "./root.ts";
 import type { ContainerSpec, Mount } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
 

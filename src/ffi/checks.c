@@ -1,0 +1,85 @@
+/*
+ * Follows trampoline.c and obeys the same law: what a stage must find out or put right where one system call cannot do
+ * it, run where the plan says so. Each answers like a system call: -errno when the container must not start.
+ */
+/* PR_SET_PDEATHSIG came too late for a stage that was dead already: its pidfd, opened by itself and inherited, tells. */
+static long nsi_guard(long pidfd) {
+  struct pollfd w[1];
+  long now[2];
+  w[0].fd = pidfd;
+  w[0].events = 1;
+  w[0].revents = 0;
+  now[0] = 0;
+  now[1] = 0;
+  return nsi_sys(SYS_ppoll, (long)w, 1, (long)now, 0, 8, 0) == 0 ? 0 : -3; /* ESRCH */
+}
+
+/* Without a pid namespace of the container's own its orphans come to the stage, a subreaper: none outlives the container.
+ * path: /proc/thread-self/children, pids with a blank after each. What a killed one leaves behind comes next time. */
+static void nsi_sweep(long path) {
+  char text[512];
+  long fd, i, n, pid;
+  for (;;) {
+    fd = nsi_sys(SYS_openat, -100, path, 0x80000 /* O_CLOEXEC */, 0, 0, 0);
+    n = nsi_sys(SYS_read, fd, (long)text, 512, 0, 0, 0);
+    nsi_sys(SYS_close, fd, 0, 0, 0, 0, 0);
+    if (n <= 0) return;
+    pid = 0;
+    for (i = 0; i < n; i++) {
+      if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + text[i] - '0';
+      else {
+        nsi_sys(SYS_kill, pid, 9, 0, 0, 0, 0);
+        nsi_sys(SYS_wait4, pid, 0, 0, 0, 0, 0);
+        pid = 0;
+      }
+    }
+  }
+}
+
+/* getcwd(2) of a directory that is not below the root begins with "(unreachable)", not with a slash. */
+static long nsi_rooted(void) {
+  char path[4096];
+  long r;
+  r = nsi_sys(SYS_getcwd, (long)path, 4096, 0, 0, 0, 0);
+  return r > 0 && path[0] != '/' ? -18 /* EXDEV */ : r;
+}
+
+/* Out of the bounding set goes every capability that is not in `keep`, those that only younger kernels know as well. */
+static long nsi_bound(long keep) {
+  long cap, r;
+  for (cap = 0; cap < 64; cap++) {
+    r = nsi_sys(SYS_prctl, 23 /* PR_CAPBSET_READ */, cap, 0, 0, 0, 0);
+    if (r == -22) return 0; /* EINVAL: that was the last one */
+    if (r == 1 && !((keep >> cap) & 1)) r = nsi_sys(SYS_prctl, 24 /* PR_CAPBSET_DROP */, cap, 0, 0, 0, 0);
+    if (r < 0) return r;
+  }
+  return 0;
+}
+
+#define EBADMSG 74
+
+/* Read back from a file of /proc: each line of `text` is a line of its first 4096 bytes. */
+static long nsi_says(long fd, char *text, long length) {
+  char now[4096];
+  long n, i, k, from, line;
+  n = nsi_sys(SYS_read, fd, (long)now, 4096, 0, 0, 0);
+  if (n < 0) return n;
+  for (from = 0; from < length; from += line) {
+    for (line = 1; text[from + line - 1] != '\n' && from + line < length; line++);
+    for (i = 0; i + line <= n; i++) {
+      if (i && now[i - 1] != '\n') continue;
+      for (k = 0; k < line && now[i + k] == text[from + k]; k++);
+      if (k == line) break;
+    }
+    if (i + line > n) return -EBADMSG;
+  }
+  return 0;
+}
+
+/* Read back: the working directory is the root directory. */
+static long nsi_at_root(void) {
+  char path[4096];
+  long r;
+  r = nsi_sys(SYS_getcwd, (long)path, 4096, 0, 0, 0, 0);
+  return r < 0 ? r : r == 2 && path[0] == '/' ? 0 : -EBADMSG;
+}
