@@ -4,6 +4,8 @@ import { findCaller } from "../container/caller.ts";
 import { errorLines, UsageError } from "../errors.ts";
 import { codeOf, explain, LESSONS, type Lesson, lessonNamed, type Result, runLesson } from "../lessons/index.ts";
 import { didYouMean } from "../near.ts";
+import { PLAIN } from "../plan/text.ts";
+import { COLUMNS, paintFor, width } from "./plan.ts";
 import { colours, print, screen, warn } from "./print.ts";
 
 /** Switches: there or not. */
@@ -73,9 +75,10 @@ const asJson = ({ lesson, lab, status, error }: Result) => ({
 
 async function explained(lessons: readonly Lesson[], json: boolean, pc: Colours): Promise<void> {
   const caller = findCaller();
+  const [columns, paint] = json ? [COLUMNS, PLAIN] : [width(1), await paintFor(1)];
   const all = [];
   for (const lesson of lessons) {
-    const plans = await explain(lesson, caller);
+    const plans = await explain(lesson, caller, columns, paint);
     all.push({ name: lesson.name, title: lesson.title, will: lesson.will, plans });
     if (json) continue;
     await before(lesson, pc);

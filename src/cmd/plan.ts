@@ -9,7 +9,7 @@ import type { CommandOptions } from "./parse.ts";
 import { colours, print } from "./print.ts";
 
 /** Readable where there is no terminal to ask. */
-const COLUMNS = 100;
+export const COLUMNS = 100;
 /** Narrower than this nothing would be beside anything. */
 const NARROWEST = 60;
 

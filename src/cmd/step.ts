@@ -1,4 +1,5 @@
 /** `nsrun run … --step`: stops before each step; the keyboard says how it goes on. */
+import { readlinkSync } from "node:fs";
 import type { Supervised } from "../container/container.ts";
 import type { Observer } from "../container/observer.ts";
 import type { Slots } from "../container/slots.ts";
@@ -7,6 +8,7 @@ import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { bytes, sys } from "../ffi/syscall.ts";
 import { callText } from "../plan/call.ts";
 import { manPage, reason } from "../plan/manual.ts";
+import { NAMESPACES, type Namespace } from "../plan/spec.ts";
 import type { Plan, Step } from "../plan/step.ts";
 import { RECORD_ASKS, stepped } from "../plan/stepped.ts";
 import { type Paint, wrap } from "../plan/text.ts";
@@ -49,6 +51,17 @@ function keepTerminal(tty: number): () => void {
 }
 
 const say = (text: string): void => void process.stderr.write(text);
+
+/** nsenter's options for the namespaces in which the process is and we are not; undefined: we may not know. */
+function differing(pid: number): string[] | undefined {
+  try {
+    const of = (process: string, ns: Namespace) => readlinkSync(`/proc/${process}/ns/${ns}`);
+    const others = NAMESPACES.filter((ns) => of("self", ns) !== of(String(pid), ns));
+    return others.map((ns) => `--${ns === "mnt" ? "mount" : ns}`);
+  } catch {
+    return undefined;
+  }
+}
 
 export class Stepper implements Observer {
   readonly #tty = sys("openat", AT_FDCWD, "/dev/tty", O.O_RDWR | O.O_CLOEXEC, 0);
@@ -142,7 +155,7 @@ export class Stepper implements Observer {
     }
   }
 
-  /** nsenter(1) with all namespaces, the root and the working directory of the process that waits. */
+  /** nsenter(1) with all namespaces that are not ours (to enter one's own again may take more rights than one has), the root and the working directory of the process that waits. */
   #shell(): void {
     if (this.#pid === 0) {
       say("  there is no container yet: all so far is descriptors of ours\n");
@@ -152,9 +165,14 @@ export class Stepper implements Observer {
       say("  nsenter is not installed (Debian's package util-linux)\n");
       return;
     }
+    const options = differing(this.#pid);
+    if (!options) {
+      say("  from here on the kernel lets nobody but root look into it\n"); // PR_SET_DUMPABLE
+      return;
+    }
     const back = keepTerminal(this.#tty);
     const stdio = [this.#tty, this.#tty, this.#tty] as const;
-    const enter = ["nsenter", "--target", String(this.#pid), "--all", "--root", "--wd", "/bin/sh"];
+    const enter = ["nsenter", "--target", String(this.#pid), ...options, "--root", "--wd", "/bin/sh"];
     // how it ended is the user's: a shell that has no number for the terminal's former group says so, and ends with 2
     Bun.spawnSync(enter, { stdio: [...stdio], env: { ...process.env, PS1: "half-made # " } });
     back();

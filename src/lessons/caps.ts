@@ -1,5 +1,5 @@
 /** root without its capabilities is nobody special: capabilities(7). */
-import { CLONE } from "../ffi/flags.ts";
+import { CAPABILITIES, CLONE } from "../ffi/flags.ts";
 import { answer, asked, child, memory, watch } from "./child.ts";
 import * as code from "./code/caps.ts" with { type: "text" };
 import type { Lab, Lesson } from "./lesson.ts";
@@ -18,7 +18,11 @@ function set(...capabilities: number[]) {
   const low = capabilities.reduce((all, one) => all | (1 << one), 0);
   const data = new Uint8Array(24);
   for (const at of [0, 4]) new DataView(data.buffer).setUint32(at, low, true);
-  return [memory(header, "{version 3}"), memory(data, `{effective=permitted=0x${low.toString(16)}}`)] as const;
+  const names = capabilities.map((one) => `1<<${CAPABILITIES[one]}`).join("|") || "0";
+  return [
+    memory(header, "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}"),
+    memory(data, `{effective=${names}, permitted=${names}, inheritable=0}`),
+  ] as const;
 }
 
 const making = () =>

@@ -1,6 +1,9 @@
 /** One step of a plan as strace(1) would print it: names for flags, quoted strings, `<…>` for what only a run can know. */
+import { PR } from "../ffi/flags.ts";
+import type { Bytes } from "../ffi/program.ts";
 import { describe } from "../net/verb.ts";
-import type { Arg, Loop, NetStep, ProgramStep, RelayStep, Slot, SyscallStep } from "./step.ts";
+import type { Arg, Loop, NetStep, ProgramStep, RelayStep, Slot, SyscallStep, Words } from "./step.ts";
+import { structFor } from "./structs.ts";
 import type { TimelineStep } from "./timeline.ts";
 import { wordFor } from "./words.ts";
 
@@ -32,15 +35,20 @@ function argument(step: SyscallStep, index: number): string {
   if ("slot" in arg) return `<${arg.slot}>`;
   if ("reg" in arg) return "<result>";
   if ("template" in arg) return `"${arg.template.map(piece).join("")}"`;
-  return arg.text;
+  return memoryText(step, index, arg);
 }
+
+/** What lies at an address. */
+export const memoryText = (step: SyscallStep, index: number, arg: Words | Bytes): string =>
+  ("words" in arg ? structFor(step, index, arg) : undefined) ?? arg.text;
 
 const O_CREAT = 0x40;
 const S_IFREG = 0o100000;
 
-/** How many arguments are worth printing: a mode or a device number counts only where something is made with it. */
+/** How many arguments are worth printing: a mode or a device number counts only where something is made with it; strace's count. */
 function shown({ call, args }: SyscallStep): number {
   if (call === "openat" && typeof args[2] === "number" && (args[2] & O_CREAT) === 0) return 3;
+  if (call === "prctl" && args[0] === PR.PR_GET_SECCOMP) return 1;
   if (call === "mknodat" && typeof args[2] === "number" && (args[2] & 0o170000) === S_IFREG) return 3;
   return args.length;
 }
@@ -69,7 +77,7 @@ export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
     "wait4(<pid>, <status>, 0, NULL)",
     "sendto(<sock>, <status>, 16, MSG_NOSIGNAL, NULL, 0)",
   ],
-  bound_capabilities: ["prctl(PR_CAPBSET_READ, 0…)", "prctl(PR_CAPBSET_DROP, <each that is not kept>)"],
+  bound_capabilities: ["prctl(PR_CAPBSET_READ, CAP_…)", "prctl(PR_CAPBSET_DROP, CAP_…)"],
   says: ["read(<result>, <text>, 4096)"],
   at_root: ['getcwd("/", 4096)'],
   rooted: ['getcwd("/…", 4096)'],
@@ -81,7 +89,12 @@ export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
   restore_terminal: ["ioctl(0, TCGETS, <now>)", "ioctl(0, TCSETS, <saved>)"],
 };
 /** Of these the one that says it all. */
-const TELLING: Readonly<Partial<Record<Loop, readonly number[]>>> = { reap: [1, 2], watch: [1, 2], sweep: [1, 2] };
+const TELLING: Readonly<Partial<Record<Loop, readonly number[]>>> = {
+  reap: [1, 2],
+  watch: [1, 2],
+  sweep: [1, 2],
+  bound_capabilities: [1],
+};
 
 export const isLoop = (call: string): call is Loop => Object.hasOwn(LOOP_CALLS, call);
 

@@ -1,6 +1,6 @@
 /** `--plan=json`: the whole plan as data, for programs. The format is docs/plan-json.md; a change there is a new version. */
 import type { Bytes } from "../ffi/program.ts";
-import { callText, isLoop, LOOP_CALLS } from "./call.ts";
+import { callText, isLoop, LOOP_CALLS, memoryText } from "./call.ts";
 import { manPage, reason } from "./manual.ts";
 import type { Arg, Plan, Slot, SyscallStep, Words } from "./step.ts";
 import { type TimelineStep as Step, timeline } from "./timeline.ts";
@@ -27,7 +27,7 @@ function argument(step: SyscallStep, arg: Arg, index: number): unknown {
   if ("reg" in arg) return { result: true };
   if ("template" in arg) return { path: arg.template.map(piece) };
   const list = stringList(arg);
-  return list ? { strings: list } : { memory: arg.text };
+  return list ? { strings: list } : { memory: memoryText(step, index, arg) };
 }
 
 function call(step: Step): { name: string; args: unknown[]; made_of?: readonly string[] } {

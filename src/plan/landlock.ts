@@ -22,7 +22,7 @@ const addRule = (label: string, type: number, attr: Words, extra = {}): SyscallS
 function pathSteps({ path, access, onFile, text }: LandlockSpec["paths"][number]): SyscallStep[] {
   const attr = (mask: number): Words => ({
     words: [mask, slot("landlock.path")],
-    text: `{0x${mask.toString(16)}, <landlock.path>}`,
+    text: "{access, <landlock.path>}",
   });
   const allow = (mask: number, what: string, extra = {}) => addRule(`allow ${what} ${path}`, PATH_BENEATH, attr(mask), extra);
   const rule =
@@ -52,24 +52,24 @@ const dropCapabilities = (): SyscallStep =>
     "drop all capabilities",
     "capset",
     [
-      { words: [0x20080522], text: "{_LINUX_CAPABILITY_VERSION_3, 0}" },
+      { words: [0x20080522], text: "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}" },
       { words: [0, 0, 0], text: "{effective=0, permitted=0, inheritable=0}" },
     ],
     { why: "with no_new_privs no execve gives root any back" },
   );
 
-/** Right before the filter and execve, after no_new_privs: nothing of ours needs a path after that. */
+/** What the masks are called is written by who shows them: structs.ts. Right before the filter and execve, after no_new_privs: nothing of ours needs a path after that. */
 export function landlockSteps({ landlock }: ProcessSpec): SyscallStep[] {
   if (!landlock) return [];
   const { fs, net, scoped, paths, ports, alone } = landlock;
-  const attr = { words: [fs, net, scoped], text: `{fs=0x${fs.toString(16)}, net=0x${net.toString(16)}, scoped=${scoped}}` };
+  const attr = { words: [fs, net, scoped], text: "{fs, net, scoped}" };
   return [
     ...(alone ? [dropCapabilities()] : []),
     step("payload", "a Landlock ruleset", "landlock_create_ruleset", [attr, 24, 0], { store: true }),
     step("payload", "keep it by number", "dup3", [REG, slot("landlock"), O.O_CLOEXEC]),
     ...paths.flatMap(pathSteps),
     ...ports.map(({ port, access, text }) =>
-      addRule(`allow ${text} to TCP port ${port}`, NET_PORT, { words: [access, port], text: `{${text}, ${port}}` }),
+      addRule(`allow ${text} to TCP port ${port}`, NET_PORT, { words: [access, port], text: "{access, port}" }),
     ),
     step("payload", "enter the Landlock domain", "landlock_restrict_self", [slot("landlock"), 0]),
   ];

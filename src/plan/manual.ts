@@ -82,6 +82,8 @@ const SPECIAL: readonly (readonly [call: string, word: string | number, page: st
   ["mount", "tmpfs", "mount(2), tmpfs(5)"],
   ["mount", "mqueue", "mount(2), mq_overview(7)"],
   ["mount", "overlay", "mount(2), Documentation/filesystems/overlayfs"],
+  ["fsopen", "proc", "fsopen(2), proc(5)"],
+  ["fsopen", "sysfs", "fsopen(2), sysfs(5)"],
   ["fsopen", "tmpfs", "fsopen(2), tmpfs(5)"],
   ["fsopen", "overlay", "fsopen(2), Documentation/filesystems/overlayfs"],
   ["openat", "/proc/self/timens_offsets", "time_namespaces(7)"],
@@ -94,7 +96,11 @@ const SPECIAL: readonly (readonly [call: string, word: string | number, page: st
   ["ioctl", 0x5441, "ioctl_tty(2), pts(4)"],
   ["prctl", 1, "PR_SET_PDEATHSIG(2const)"],
   ["prctl", 4, "PR_SET_DUMPABLE(2const)"],
+  ["prctl", 8, "PR_SET_KEEPCAPS(2const)"],
+  ["prctl", 38, "PR_SET_NO_NEW_PRIVS(2const)"],
+  ["prctl", 47, "PR_CAP_AMBIENT(2const), capabilities(7)"],
   ["prctl", 15, "PR_SET_NAME(2const)"],
+  ["prctl", 21, "PR_GET_SECCOMP(2const)"],
   ["prctl", 36, "PR_SET_CHILD_SUBREAPER(2const)"],
   ["socket", 16, "rtnetlink(7)"],
 ];
@@ -106,7 +112,10 @@ function special({ call, args }: SyscallStep): string | undefined {
     if (file === "/ns/net") return "network_namespaces(7)";
     return "user_namespaces(7)";
   }
-  return SPECIAL.find(([name, word]) => name === call && args.includes(word))?.[2];
+  const operation = args[call === "ioctl" ? 1 : 0];
+  return SPECIAL.find(
+    ([name, word]) => name === call && (typeof word === "number" ? operation === word : args.includes(word)),
+  )?.[2];
 }
 
 const IP: Readonly<Record<string, string>> = { link: "ip-link(8)", address: "ip-address(8)", route: "ip-route(8)" };

@@ -42,7 +42,11 @@ function setReadOnly(tree: Arg, label: string): SyscallStep {
 }
 
 /** The slots "proc" and "sys" are their roots from here on, wherever the directories below them may go. */
-const at = (name: string): SyscallStep[] => [resolve(name, `find /${name}`, true), attach(name, `mount it on /${name}`), close()];
+const at = (name: string): SyscallStep[] => [
+  resolve(name, `find /${name}`, true),
+  attach(name, `mount ${name} on /${name}`),
+  close(),
+];
 
 function proc(spec: ContainerSpec): SyscallStep[] {
   const foreign = !spec.privileged || spec.namespaces.user.mode !== "share";
@@ -119,7 +123,7 @@ function readOnly(spec: ContainerSpec): SyscallStep[] {
     return [
       step("container", `clone ${path}`, "open_tree", [mount, below, CLONE | OPEN_TREE.AT_RECURSIVE], { store: true }),
       setReadOnly(REG, `make it read-only`),
-      ...coverBy(path, `mount it on ${path}`),
+      ...coverBy(path, `read-only ${path}`),
     ];
   });
 }

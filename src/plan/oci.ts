@@ -4,19 +4,16 @@
  * docs/design/0009-plan-shown.md.
  */
 import { NsrunError } from "../errors.ts";
-import { MOUNT_ATTR, MS } from "../ffi/flags.ts";
+import { ARCH } from "../ffi/abi.ts";
+import { CAPABILITIES, MOUNT_ATTR, MS } from "../ffi/flags.ts";
+import { defaultPolicy } from "../security/default-policy.ts";
+import { ociSeccomp } from "../security/oci.ts";
 import { betweenLines } from "./between-sh.ts";
 import { buildPlan } from "./build.ts";
-import { type ContainerSpec, type IdMap, type Mount, NAMESPACES } from "./spec.ts";
+import { type ContainerSpec, type IdMap, type Mount, NAMESPACES, type ProcessSpec } from "./spec.ts";
 
 /** config-linux.md, "Namespaces". */
 const TYPES: Readonly<Partial<Record<string, string>>> = { net: "network", mnt: "mount" };
-
-/** capabilities(7), by number. nsrun takes none away yet: the container has its caller's, and in a user namespace all. */
-const CAPABILITIES =
-  "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
-    .split(" ")
-    .map((name) => `CAP_${name.toUpperCase()}`);
 
 interface OciMount {
   readonly destination: string;
@@ -33,14 +30,20 @@ const mount = (destination: string, type: string, source: string, options: reado
   options,
 });
 
-/** As proc and sysfs of mounts.ts: what shows a namespace that is not the container's own can only be bound. */
-function kernelMounts({ namespaces, privileged }: ContainerSpec): OciMount[] {
+/** What shows a namespace that is not the container's own can only be bound; else it is mounted, and read-only by its option. */
+const boundSys = ({ namespaces }: ContainerSpec): boolean => namespaces.user.mode !== "share" && namespaces.net.mode !== "new";
+
+/** As proc and sysfs of masks.ts. */
+function kernelMounts(spec: ContainerSpec): OciMount[] {
+  const { namespaces, privileged, readonlyPaths } = spec;
   const foreign = !privileged || namespaces.user.mode !== "share";
   const own = (ns: "pid" | "net") => namespaces[ns].mode === "new";
   const bound = (path: string): OciMount => ({ destination: path, source: path, options: ["rbind"] });
   return [
     foreign && !own("pid") ? bound("/proc") : mount("/proc", "proc", "proc", KERNEL_FS),
-    namespaces.user.mode !== "share" && !own("net") ? bound("/sys") : mount("/sys", "sysfs", "sysfs", [...KERNEL_FS, "ro"]),
+    boundSys(spec)
+      ? bound("/sys")
+      : mount("/sys", "sysfs", "sysfs", [...KERNEL_FS, ...(readonlyPaths.includes("/sys") ? ["ro"] : [])]),
   ];
 }
 
@@ -89,30 +92,53 @@ function hooks(spec: ContainerSpec): object {
   return { hooks: { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", script] }] } };
 }
 
-function processConfig({ process, namespaces }: ContainerSpec, held: bigint): object {
-  const all = namespaces.user.mode === "new" ? -1n : held;
-  const bounding = CAPABILITIES.filter((_, i) => (all >> BigInt(i)) & 1n);
-  const capable = process.uid === 0 ? bounding : [];
+/** A caller who cannot even drop capabilities gives the container what it has itself; in a user namespace that is all. */
+function capabilitySets({ process, namespaces }: ContainerSpec, held: bigint): object {
+  const has = (_: string, i: number) => namespaces.user.mode === "new" || (held >> BigInt(i)) & 1n;
+  const bounding = process.capabilities.bounding ?? CAPABILITIES.filter(has);
+  if (process.uid === 0) return { bounding, effective: bounding, permitted: bounding, inheritable: [] };
+  const { ambient } = process.capabilities;
+  return { bounding, effective: ambient, permitted: ambient, inheritable: ambient, ambient };
+}
+
+/** The default policy's table. Another filter is a file that says itself what it is. */
+function seccompConfig({ seccomp, capabilities }: ProcessSpec): object {
+  if (!seccomp) return {};
+  if (!seccomp.own)
+    throw new NsrunError("--plan=oci: the file of --seccomp has to become linux.seccomp as it is", {
+      hint: "leave --seccomp out, and put the file's JSON there",
+    });
+  return { seccomp: ociSeccomp(defaultPolicy(ARCH, new Set(capabilities.bounding)), ARCH) };
+}
+
+function processConfig(spec: ContainerSpec, held: bigint): object {
+  const { process } = spec;
   const limit = (n: number) => (n === Number.POSITIVE_INFINITY ? 2 ** 64 - 1 : n);
   return {
     terminal: process.terminal !== undefined,
-    user: { uid: process.uid, gid: process.gid, umask: 0o22 },
+    user: {
+      uid: process.uid,
+      gid: process.gid,
+      umask: 0o22,
+      ...(process.groups.length > 0 ? { additionalGids: process.groups } : {}),
+    },
     args: process.args,
     env: process.env,
     cwd: process.cwd ?? "/",
-    capabilities: { bounding, effective: capable, permitted: capable, inheritable: [] },
+    capabilities: capabilitySets(spec, held),
     rlimits: process.rlimits.map(({ name, soft, hard }) => ({
       type: `RLIMIT_${name.toUpperCase()}`,
       soft: limit(soft),
       hard: limit(hard),
     })),
-    noNewPrivileges: false,
+    noNewPrivileges: process.noNewPrivileges,
   };
 }
 
 /** The document. `held`: the caller's capabilities, as /proc/self/status has them. Throws NsrunError for what no config.json can say. */
 export function ociConfig(spec: ContainerSpec, held: bigint): object {
   const { root, namespaces, idMaps, timeOffsets } = spec;
+  if (spec.process.landlock) throw new NsrunError("--plan=oci: OCI has no word for Landlock's rules");
   if (!root) throw new NsrunError("--plan=oci: an OCI container has a mount namespace and a root of its own");
   if (typeof root.lower === "object")
     throw new NsrunError("--plan=oci needs a root that crun can find", { hint: "name one with --rootfs DIR" });
@@ -144,6 +170,9 @@ export function ociConfig(spec: ContainerSpec, held: bigint): object {
           }
         : {}),
       rootfsPropagation: spec.propagation,
+      maskedPaths: spec.maskedPaths.map(({ path }) => path),
+      readonlyPaths: spec.readonlyPaths.filter((path) => path !== "/sys" || boundSys(spec)),
+      ...seccompConfig(spec.process),
     },
   };
 }

@@ -30,17 +30,23 @@ const hex = (names: readonly string[]): string => {
   return (high * 2 ** 32 + low).toString(16).padStart(16, "0");
 };
 
-const listed = (names: readonly string[]): string => (names.length > 0 ? names.join("|") : "0");
+/** In the kernel's order, as strace(1) prints a set. */
+const listed = (names: readonly string[]): string =>
+  CAPABILITIES.filter((name) => names.includes(name))
+    .map((name) => `1<<${name}`)
+    .join("|") || "0";
+
+const CAP_HEADER = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
 
 /** capset(2): struct __user_cap_header_struct of version 3, and twice {effective, permitted, inheritable}. */
 function capset(lane: Lane, label: string, permitted: readonly string[], inheritable: readonly string[] = []): SyscallStep {
-  const header = { words: [0x20080522], text: "{_LINUX_CAPABILITY_VERSION_3, 0}" };
+  const header = { words: [0x20080522], text: CAP_HEADER };
   const [held, kept] = [mask(permitted), mask(inheritable)];
   const words = Uint32Array.of(held[0], held[0], kept[0], held[1], held[1], kept[1]);
   const sets = {
     bytes: new Uint8Array(words.buffer),
     get text() {
-      return `{effective=permitted=${listed(permitted)}, inheritable=${listed(inheritable)}}`;
+      return `{effective=${listed(permitted)}, permitted=${listed(permitted)}, inheritable=${listed(inheritable)}}`;
     },
   };
   return step(lane, label, "capset", [header, sets]);
@@ -57,9 +63,15 @@ export function boundSteps({ process }: ContainerSpec): SyscallStep[] {
   const [low, high] = mask(bounding);
   const args: Arg[] = [high * 2 ** 32 + low];
   return [
-    step("container", `bounding set: ${bounding.join(" ") || "empty"}`, "bound_capabilities", args, {
-      why: "no set-id program and no file capability gives more than this",
-    }),
+    step(
+      "container",
+      `bounding set: ${bounding.map((name) => name.slice(4).toLowerCase()).join(" ") || "empty"}`,
+      "bound_capabilities",
+      args,
+      {
+        why: "no set-id program and no file capability gives more than this",
+      },
+    ),
   ];
 }
 
@@ -130,7 +142,7 @@ export const noNewPrivileges = (lane: Lane): SyscallStep =>
 function loadFilter(lane: Lane, label: string, base64: string, flags: number): SyscallStep {
   const bytes = Buffer.from(base64, "base64");
   const length = bytes.length / 8;
-  const program = { words: [length, { bytes, text: "" }], text: `{len=${length}}` };
+  const program = { words: [length, { bytes, text: "" }], text: `{len=${length}, filter=<filter>}` };
   return step(lane, label, "seccomp", [SECCOMP_SET_MODE_FILTER, flags, program]);
 }
 

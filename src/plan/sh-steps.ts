@@ -1,5 +1,5 @@
 /** Steps of a plan as the commands of util-linux and iproute2 that do the same, for sh.ts. */
-import { O, OPEN_TREE, RLIMIT, S } from "../ffi/flags.ts";
+import { MOUNT_ATTR, O, OPEN_TREE, RLIMIT, S } from "../ffi/flags.ts";
 import {
   flagWords,
   isRegister,
@@ -14,6 +14,8 @@ import {
 } from "./sh-words.ts";
 import type { Arg, SyscallStep } from "./step.ts";
 
+const { MOUNT_ATTR_RDONLY } = MOUNT_ATTR;
+
 /** A mount that has no place yet: how to make it at one, and what is done to it there. */
 interface Detached {
   readonly make: (target: string) => string[];
@@ -27,8 +29,9 @@ export class Shell {
   readonly #settings = new Map<string, { type: string; options: string[] }>();
   /** What slots and the register stand for, relative to the root (or absolute). */
   readonly #paths = new Map<string, string>();
+  /** Files opened for writing, by where their descriptor is. */
+  readonly #files = new Map<string, string>();
   #cwd = "";
-  #file: string | undefined;
 
   /** `anchor`: where a tree is built that the plan mounts over `/` itself, which no program would survive. */
   constructor(readonly anchor: string) {}
@@ -50,8 +53,10 @@ export class Shell {
     else this.lines.push(...make(this.#below(arg, name)));
   }
   #attach(from: Arg | undefined, target: string): void {
-    const detached = this.#detached.get(slotName(from) ?? "");
+    const detached = this.#detached.get(held(from));
     if (!detached) return;
+    this.#detached.delete(held(from));
+    this.#paths.set(held(from), target);
     this.lines.push(...detached.make(target), ...detached.afterwards.flatMap((make) => make(target)));
   }
 
@@ -61,22 +66,28 @@ export class Shell {
   }
 
   fsopen([type]: readonly Arg[], { store }: SyscallStep): void {
-    this.#settings.set(String(store), { type: String(type), options: [] });
+    this.#settings.set(stored(store), { type: String(type), options: [] });
   }
   fsconfig([fs, , key, value]: readonly Arg[]): void {
     if (key === "source" || typeof key !== "string") return;
-    this.#settings.get(slotName(fs)!)?.options.push(value ? `${key}=${String(value)}` : key);
+    this.#settings.get(held(fs))?.options.push(value ? `${key}=${String(value)}` : key);
   }
   fsmount([fs, , attributes]: readonly Arg[], { store }: SyscallStep): void {
-    const { type, options } = this.#settings.get(slotName(fs)!)!;
-    const all = [...flagWords(number(attributes), 1), ...options].join(",");
-    const make = (target: string) => [`mount -t ${type}${all ? ` -o ${word(all)}` : ""} ${type} ${word(target)}`];
-    this.#detached.set(String(store), { make, afterwards: [] });
+    const { type, options } = this.#settings.get(held(fs))!;
+    // "ro" would make the file system so, and not this mount of it
+    const all = [...flagWords(number(attributes) & ~MOUNT_ATTR_RDONLY, 1), ...options].join(",");
+    const readOnly = (number(attributes) & MOUNT_ATTR_RDONLY) !== 0;
+    const make = (target: string) => [
+      `mount -t ${type}${all ? ` -o ${word(all)}` : ""} ${type} ${word(target)}`,
+      ...(readOnly ? [`also ro ${word(target)}`] : []),
+    ];
+    this.#detached.set(stored(store), { make, afterwards: [] });
   }
-  open_tree([, source, flags]: readonly Arg[], { store }: SyscallStep): void {
-    const recursive = (number(flags) & OPEN_TREE.AT_RECURSIVE) !== 0;
-    const make = (target: string) => [`mount --${recursive ? "r" : ""}bind ${word(String(source))} ${word(target)}`];
-    this.#detached.set(store === true ? "" : String(store), { make, afterwards: [] });
+  open_tree([dir, name, flags]: readonly Arg[], { store }: SyscallStep): void {
+    const bind = (number(flags) & OPEN_TREE.AT_RECURSIVE) !== 0 ? "--rbind" : "--bind";
+    const source = name === "" ? this.#path(dir) : this.#below(dir, String(name));
+    const make = (target: string) => [`mount ${bind} ${word(source)} ${word(target)}`];
+    this.#detached.set(stored(store), { make, afterwards: [] });
   }
   mount_setattr([tree, path, flags, attr]: readonly Arg[]): void {
     const [set, , propagation] = numbers(attr) as [number, number, number];
@@ -91,6 +102,7 @@ export class Shell {
   move_mount([from, , to, path]: readonly Arg[]): void {
     if (path === "/") {
       this.#attach(from, this.anchor);
+      this.#paths.set(held(from), "");
       this.lines.push(`cd ${word(this.anchor)}`);
     } else this.#attach(from, this.#below(to, String(path) === "" ? "." : String(path)).replace(/\/\.$/, ""));
   }
@@ -126,11 +138,17 @@ export class Shell {
   }
   openat([dir, path, flags]: readonly Arg[], { store }: SyscallStep): void {
     if (typeof path !== "string") return;
-    this.#file = number(flags) & O.O_CREAT ? this.#below(dir, path) : undefined;
-    this.#paths.set(store === true ? "" : String(store), path === "." ? this.#cwd : this.#below(dir, path));
+    const place = path === "." ? this.#cwd : this.#below(dir, path);
+    this.#paths.set(stored(store), place);
+    this.#files.delete(stored(store));
+    // the clocks' offsets are unshare(1)'s business
+    if (number(flags) & (O.O_WRONLY | O.O_RDWR) && path !== "/proc/self/timens_offsets") this.#files.set(stored(store), place);
   }
-  write(_: readonly Arg[], step: SyscallStep): void {
-    if (this.#file !== undefined) this.lines.push(`${print(written(step))} >${word(this.#file)}`);
+  write([to]: readonly Arg[], step: SyscallStep): void {
+    const file = this.#files.get(held(to));
+    if (file === undefined) return;
+    const text = `${print(written(step))} >${word(file)}`;
+    this.lines.push(step.tolerate === undefined ? text : `${text} 2>/dev/null || :`);
   }
   openat2([, path]: readonly Arg[]): void {
     this.#paths.set("", String(path));
@@ -165,6 +183,10 @@ export class Shell {
     this.lines.push(`prlimit --pid $$ --${name}=${soft}:${hard}`);
   }
 }
+
+/** Where a descriptor is kept: a slot's name, or "" for the register. */
+const held = (arg: Arg | undefined): string => slotName(arg) ?? "";
+const stored = (store: SyscallStep["store"]): string => (store === true ? "" : String(store));
 
 type Method = (this: Shell, args: readonly Arg[], step: SyscallStep) => void;
 const METHODS = Shell.prototype as unknown as Record<string, Method>;

@@ -5,6 +5,7 @@
 import { NsrunError } from "../errors.ts";
 import { betweenLines } from "./between-sh.ts";
 import { buildPlan, cloneFlags } from "./build.ts";
+import { chrootCommand, heldCommand, keyringLines, missing, PIVOT, runLines, SWAP } from "./sh-command.ts";
 import { Shell } from "./sh-steps.ts";
 import { ALSO, namespaceWords, word } from "./sh-words.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES } from "./spec.ts";
@@ -65,50 +66,25 @@ function isSimple({ idMaps }: ContainerSpec): boolean {
   return [idMaps.uid, idMaps.gid].every((maps) => maps.length === 1 && maps[0]!.containerId === 0 && maps[0]!.size === 1);
 }
 
-/** The command with its user, groups, environment and directory. `$nsenter` is one of the host's programs. */
-function command(spec: ContainerSpec, rooted: boolean): string {
-  const { args, env, cwd, uid, gid, setgroups } = spec.process;
-  const words = args.map(word).join(" ");
-  // a command in the background of a shell ignores SIGINT and SIGQUIT, and so would all that comes from it
-  const variables = `env --default-signal -i ${env.map(word).join(" ")}`;
-  if (rooted) {
-    const ids = [...(setgroups || gid !== 0 ? [`--setgid ${gid}`] : []), ...(setgroups || uid !== 0 ? [`--setuid ${uid}`] : [])];
-    return [variables, '"$nsenter"', "--root=.", `--wd=.${cwd ?? ""}`, ...ids, words].map(wordless).join(" ");
-  }
-  const groups = setgroups ? "--clear-groups" : "--keep-groups";
-  return `${variables} "$setpriv" --reuid ${uid} --regid ${gid} ${groups} ${words}`;
-}
-const wordless = (text: string): string => (text.startsWith("--wd=") ? `--wd=${word(text.slice(5))}` : text);
-
-/** Runs it as a child of a shell that is pid 1, or in its place. */
-function runLines(spec: ContainerSpec, rooted: boolean): string[] {
-  const session = spec.process.terminal ? "" : "setsid ";
-  const whole = `${session}${command(spec, rooted)}`;
-  return spec.process.init && spec.namespaces.pid.mode === "new"
-    ? ["code=0", `${whole} || code=$?`, 'exit "$code"']
-    : [`exec ${whole}`];
-}
-
-/** From the swap of the roots on the shell stands in a second view of the host's tree, or it would have no programs left. */
-const SWAP = ["mount --rbind / /sys", "exec 9</", `exec ${enter(['"$nsenter"', "--root=/sys", "--wd=."], "swapped")}`];
-
-/** What the list does in the host's tree, and what behind the swap of the roots. */
+/** What the list does in the host's tree, then to the command, and what the swap of the roots is followed by. */
 function insideLines(spec: ContainerSpec, plan: Plan): { inside: string[]; swapped: string[] } {
   const shell = new Shell(spec.root?.anchor ?? "/mnt");
   const steps = [...plan.prepare, ...lane(plan, "container")].filter((step) => step.call !== "clone");
   const change = steps.findIndex((step) => step.call === "pivot_root" || step.call === "chroot");
   const end = change < 0 ? steps.length : change;
   const isAttribute = (step: SyscallStep) => step.call === "mount_setattr"; // can be had before, when there is findmnt(8)
-  for (const step of [...steps.slice(0, end), ...steps.slice(end).filter(isAttribute)]) shell.step(step);
-  const inside = ["umask 022", ...shell.lines.splice(0)];
+  const take = (list: readonly SyscallStep[]): string[] => {
+    for (const step of list) shell.step(step);
+    return shell.lines.splice(0);
+  };
+  const made = take([...steps.slice(0, end), ...steps.slice(end).filter(isAttribute)]);
+  const limits = take(lane(plan, "payload").filter((step) => step.call === "prlimit64"));
   shell.rooted();
-  const rest = [...steps.slice(end), ...lane(plan, "payload")].filter((step) => step.call !== "chdir" && !isAttribute(step));
-  for (const step of rest) shell.step(step);
-  const last = [...shell.lines, ...runLines(spec, spec.root !== undefined)];
-  const cwd = spec.root === undefined && spec.process.cwd !== undefined ? [`cd ${word(spec.process.cwd)}`] : [];
-  if (!spec.root || spec.root.chroot) return { inside: [...inside, ...cwd, ...last], swapped: [] };
-  const pivot = ['"$nsenter" --root=proc/self/fd/9 --wd=. pivot_root . .', "umount -c -l .", "exec 9<&-"];
-  return { inside: [...inside, ...SWAP], swapped: [...pivot, ...last] };
+  const rest = take(steps.slice(end).filter((step) => step.call !== "chdir" && !isAttribute(step)));
+  const inside = ["umask 022", ...made, ...limits, ...keyringLines(spec)];
+  if (!spec.root) return { inside: [...inside, ...runLines(spec, heldCommand(spec))], swapped: [] };
+  if (spec.root.chroot) return { inside: [...inside, ...rest, ...runLines(spec, chrootCommand(spec))], swapped: [] };
+  return { inside: [...inside, ...SWAP, ...runLines(spec, heldCommand(spec))], swapped: [...PIVOT, ...rest] };
 }
 
 /** The program that carries the packets, where there is one: it begins when the namespaces are there, and says when it is ready. */
@@ -178,6 +154,7 @@ export function planScript(spec: ContainerSpec): string {
   const functions = [
     "nsenter=$(command -v nsenter)",
     "setpriv=$(command -v setpriv)",
+    "sh=$(command -v sh)",
     ...(steps.some((line) => line.startsWith("also ")) ? ALSO : []),
     ...(waits ? define("begin", beginLines(spec, first)) : []),
     ...define("inside", steps),
@@ -188,6 +165,7 @@ export function planScript(spec: ContainerSpec): string {
   return [
     "#!/bin/sh",
     "# by nsrun --plan=sh: the same container by util-linux (2.38), coreutils (8.31) and iproute2.",
+    ...missing(spec).map((what) => `# No command for: ${what}.`),
     "set -eu",
     "PATH=$PATH:/usr/sbin:/sbin",
     `steps=$(cat <<'${end}'`,

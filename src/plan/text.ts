@@ -3,7 +3,7 @@ import { callText } from "./call.ts";
 import { fold, type Group } from "./fold.ts";
 import { manPage, reason } from "./manual.ts";
 import type { Lane, Plan } from "./step.ts";
-import { timeline } from "./timeline.ts";
+import { type TimelineStep, timeline } from "./timeline.ts";
 
 /** How to colour; the caller decides whether at all. */
 export interface Paint {
@@ -52,14 +52,30 @@ function entry(number: string, numberWidth: number, lane: Lane, lines: readonly 
   return lines.map((line, i) => (i === 0 ? head : indent) + line);
 }
 
+/** So many lines of a call in the folded view; a set of capabilities has more. */
+const LINES = 3;
+
+/** The first lines, and a sign where there are more. */
+function cut(call: string, width: number): string {
+  const lines = wrap(call, width);
+  return lines.length <= LINES
+    ? call
+    : `${lines
+        .slice(0, LINES)
+        .join("")
+        .slice(0, LINES * width - LABEL)} …`;
+}
+
 /** One line a group of steps, at most `columns` wide. */
-export function planText(plan: Plan, columns: number, paint: Paint = PLAIN): string {
-  const steps = timeline(plan);
+export const planText = (plan: Plan, columns: number, paint: Paint = PLAIN): string => stepsText(timeline(plan), columns, paint);
+
+/** The same of any list. */
+export function stepsText(steps: readonly TimelineStep[], columns: number, paint: Paint = PLAIN): string {
   const groups = fold(steps);
   const numberWidth = Math.max(...groups.map((group) => numbers(group).length));
   const width = columns - numberWidth - LANE - 2;
   const lines = groups.flatMap((group) =>
-    entry(numbers(group), numberWidth, group.lane, body(callText(group.telling), group.label, width, paint), paint),
+    entry(numbers(group), numberWidth, group.lane, body(cut(callText(group.telling), width), group.label, width, paint), paint),
   );
   const note = `${steps.length} steps; where a line stands for several it shows the telling one; --verbose: each, with its reason`;
   const notes = groups.length < steps.length ? wrap(note, columns).map((line) => paint.dim(line)) : [];

@@ -41,6 +41,8 @@ const stamp = (lane: Lane, index: number, mark?: string): SyscallStep =>
 
 /** After these the process is another one, or none. */
 const LAST = new Set(["reap", "exit_group"]);
+/** After it a process may make only the calls that its filter allows, and none of ours. */
+const FILTER = "seccomp";
 
 /** The end of a pipe that only an exec closes tells that the command's program has begun. */
 const untilExec = (n: number): SyscallStep[] => [
@@ -65,12 +67,15 @@ function timedChild(child: readonly SyscallStep[]): SyscallStep[] {
   const send = (what: SyscallStep["args"][number], length: number) =>
     step("stage", "send the times", "sendto", [slot("sock"), what, length, MSG_NOSIGNAL, 0, 0], own);
   const out = [step("stage", "a page for the times", "mmap", map, own), stamp("stage", stampOf.begin(n))];
+  let filtered = false;
   for (const [i, one] of child.entries()) {
     const { mark, ...rest } = one;
+    if (mark !== undefined) filtered = false; // another process goes on there
     if (mark !== undefined) out.push(stamp(one.lane, stampOf.cloned(clones.get(mark)!), mark));
     if (i === n - 1) out.push(send({ bytes: header, text: "{stamps}" }, STAMP), send(PAGE, stampCount(n) * STAMP));
     out.push(closing(rest));
-    if (!LAST.has(one.call)) out.push(stamp(one.lane, stampOf.after(i)));
+    filtered ||= one.call === FILTER;
+    if (!filtered && !LAST.has(one.call)) out.push(stamp(one.lane, stampOf.after(i)));
     if (mark === "watch") out.push(...untilExec(n));
   }
   return out;

@@ -4,6 +4,7 @@
  */
 import {
   AT,
+  CAPABILITIES,
   CLONE,
   FSCONFIG,
   MNT,
@@ -41,6 +42,23 @@ const IOCTL: Table = {
   TIOCSPTLCK: 0x40045431,
   TIOCGPTPEER: 0x5441,
 };
+/** linux/prctl.h, linux/seccomp.h, linux/keyctl.h, linux/landlock.h */
+const AMBIENT: Table = {
+  PR_CAP_AMBIENT_IS_SET: 1,
+  PR_CAP_AMBIENT_RAISE: 2,
+  PR_CAP_AMBIENT_LOWER: 3,
+  PR_CAP_AMBIENT_CLEAR_ALL: 4,
+};
+const BOUNDING: Table = { PR_CAPBSET_READ: 23, PR_CAPBSET_DROP: 24 };
+const SECCOMP: Table = { SECCOMP_SET_MODE_STRICT: 0, SECCOMP_SET_MODE_FILTER: 1 };
+const SECCOMP_FLAGS: Table = {
+  SECCOMP_FILTER_FLAG_TSYNC: 1,
+  SECCOMP_FILTER_FLAG_LOG: 2,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
+};
+const KEYCTL: Table = { KEYCTL_JOIN_SESSION_KEYRING: 1 };
+export const LANDLOCK_RULE = { LANDLOCK_RULE_PATH_BENEATH: 1, LANDLOCK_RULE_NET_PORT: 2 };
 const IPPROTO: Table = { IPPROTO_IP: 0 };
 const NETLINK: Table = { NETLINK_ROUTE: 0 };
 
@@ -77,6 +95,7 @@ const signal: Word = (value) => {
   const name = one(SIGNALS)(value);
   return name === String(value) ? name : `SIG${name}`;
 };
+const capability: Word = (value) => CAPABILITIES[value] ?? String(value);
 const limit: Word = (value) => `RLIMIT_${one(RLIMIT)(value).toUpperCase()}`;
 
 /** For each call, what its arguments are; undefined: a plain number. */
@@ -90,19 +109,22 @@ const ARGUMENTS: Readonly<Record<string, readonly (Word | undefined)[]>> = {
   fsmount: [undefined, bits({ FSMOUNT_CLOEXEC: 1 }), bits(MOUNT_ATTR)],
   fsopen: [undefined, bits({ FSOPEN_CLOEXEC: 1 })],
   ioctl: [undefined, one(IOCTL)],
+  keyctl: [one(KEYCTL)],
+  landlock_add_rule: [undefined, one(LANDLOCK_RULE)],
   mkdirat: [directory, undefined, octal],
   mknodat: [directory, undefined, fileMode, device],
   mount: [undefined, undefined, undefined, bits(MS)],
   mount_setattr: [directory, undefined, bits({ AT_EMPTY_PATH: AT.AT_EMPTY_PATH, AT_RECURSIVE: AT.AT_RECURSIVE })],
   move_mount: [directory, undefined, directory, undefined, bits(MOVE_MOUNT)],
-  open_tree: [directory, undefined, bits(OPEN_TREE)],
+  open_tree: [directory, undefined, bits({ ...OPEN_TREE, AT_EMPTY_PATH: AT.AT_EMPTY_PATH })],
   openat: [directory, undefined, openNames, octal],
   openat2: [directory],
   pipe2: [undefined, openBits],
-  prctl: [one(PR)],
+  prctl: [one({ ...PR, ...BOUNDING })],
   prlimit64: [undefined, limit, undefined, pointer],
   recvmsg: [undefined, undefined, bits(MSG)],
   rt_sigprocmask: [one(HOW), undefined, pointer],
+  seccomp: [one(SECCOMP), bits(SECCOMP_FLAGS)],
   sendmsg: [undefined, undefined, bits(MSG)],
   sendto: [undefined, undefined, undefined, bits(MSG), pointer],
   setns: [undefined, bits(CLONE)],
@@ -124,7 +146,10 @@ function dependent(call: string, args: readonly unknown[], index: number): Word 
   if (call === "prctl" && index === 1) {
     if (args[0] === PR.PR_SET_PDEATHSIG) return signal;
     if (args[0] === PR.PR_SET_DUMPABLE) return one(DUMPABLE);
+    if (args[0] === PR.PR_CAP_AMBIENT) return one(AMBIENT);
+    if (Object.values(BOUNDING).includes(args[0] as number)) return capability;
   }
+  if (call === "prctl" && index === 2 && args[0] === PR.PR_CAP_AMBIENT) return capability;
   if (call === "ioctl" && index === 2 && args[1] === IOCTL.TIOCGPTPEER) return (value) => `0x${value.toString(16)}`;
   if (call === "fcntl" && index === 2 && args[1] === FCNTL.F_SETFD) return bits(FD);
   if (call === "socket" && index === 2) return one(args[0] === 16 ? NETLINK : IPPROTO);

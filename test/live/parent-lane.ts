@@ -24,8 +24,11 @@ const changes = (call: Call): string[] =>
         .map((m) => RTM[m[1]!] ?? m[1]!)
         .filter((t) => /_(NEW|DEL|SET)/.test(t));
 
+/** What the plan leaves out: the mark that a tree of the cache is in use (src/rootfs/cache-use.ts). */
+const NOT_PLANNED = /^"\/(dev|proc\/self)\/|\/use-[^/]+"$/;
+
 const opensForWriting = (call: Call): boolean =>
-  call.name === "openat" && WRITING.test(call.args[2] ?? "") && !/^"\/(dev|proc\/self)\//.test(call.args[1] ?? "");
+  call.name === "openat" && WRITING.test(call.args[2] ?? "") && !NOT_PLANNED.test(call.args[1] ?? "");
 
 const isGo = (call: Call): boolean => call.name === "sendto" && call.args[1] === '"g"';
 const passesDescriptor = (call: Call): boolean => call.name === "sendmsg" && call.args[1]?.includes("SCM_RIGHTS") === true;

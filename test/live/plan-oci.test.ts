@@ -42,13 +42,30 @@ describe.skipIf(skip !== undefined || !isRoot)("crun starts the container that n
     mkdirSync(dir.file("v"));
     // crun makes /dev/core, a link that the specification does not ask for
     writeFileSync(dir.file("v/x"), "from the host\n");
+    // and hides a file by the machine's /dev/null, which is on a devtmpfs
     const look =
-      "cat /mnt/x; touch /mnt/y 2>&1; awk '{print $2, $3}' /proc/mounts | grep -v '^/ ' | sort; ls /dev | grep -v '^core$' | sort";
+      "cat /mnt/x; touch /mnt/y 2>&1; awk '{print $2, $3}' /proc/mounts | sed 's/ devtmpfs$/ tmpfs/' | grep -v '^/ ' | sort; ls /dev | grep -v '^core$' | sort";
     await same(["-v", `${dir.file("v")}:/mnt:ro`, "--tmpfs", "/tmp:size=1m", "--", "sh", "-c", look]);
     expect(existsSync(dir.file("v/y"))).toBe(false);
   });
+  test("capabilities, no new privileges, system call filter", () =>
+    same([
+      ...["--cap-drop", "chown", "--cap-add", "net_raw", "--"],
+      ...["sh", "-c"],
+      // a new user namespace is allowed or not by an argument; a socket of a family that is not; a mount is by its number
+      `grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status
+       unshare -U true; echo $?; mount -t tmpfs x /tmp; echo $?; (true) && echo forked; ping -c1 -q 127.0.0.1 | grep -c ' 0% packet loss'`,
+    ]));
+  test("another user has what was asked for by name", () =>
+    same(["--user", "1:1", "--cap-add", "net_raw", "--", "sh", "-c", "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status"]));
+  test("what is hidden and read-only", () =>
+    same([
+      ...["--", "sh", "-c"],
+      `cat /proc/keys /proc/timer_list | wc -c; ls -A /sys/firmware /proc/acpi
+       for file in /proc/sys/kernel/x /proc/irq/x /sys/x; do touch $file; done 2>&1; echo done`,
+    ]));
   test("a veth pair with its addresses, gone afterwards", async () => {
-    const words = ["--net", "veth", "--ip", "10.79.1.2/24", "--host-ip", "10.79.1.1/24"];
+    const words = ["--net", "veth", "--ip", "10.79.1.2/24", "--host-ip", "10.79.1.1/24", "--cap-add", "net_raw"]; // for busybox's ping
     await same([
       ...words,
       "--",

@@ -41,7 +41,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "a veth pair": { ...kind("--net", "veth", "--ip", "10.78.1.2/24", "--host-ip", "10.78.1.1/24"), root: true },
   "a directory, written in place": { options: (dir) => ["--rootfs", dir.file("root"), "--rw"] },
   "a directory, read-only": { options: (dir) => ["--rootfs", dir.file("root"), "--read-only"] },
-  chroot: kind("--chroot"),
+  // chroot(2) has to be the command's own call: CAP_SYS_CHROOT is left to it
+  chroot: { ...kind("--chroot"), near: /^Cap(Eff|Bnd)/ },
   "volumes and a tmpfs": {
     options: (dir) => [
       "-v",
@@ -71,7 +72,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     ...kind("--uid-map", "0:0:65536"),
     root: true,
     own: true,
-    near: /\/dev\/.* devtmpfs |idmapped|\/dev rw| null$/,
+    near: /\/dev\/.* devtmpfs |\/null \/proc\/|idmapped|\/dev rw| null$/,
   },
   propagation: kind("--propagation", "rslave"),
 };

@@ -20,7 +20,7 @@ const at = async (screen: Screen): Promise<number> =>
 
 /** Enter, until the question about a step with `label` is there. */
 async function until(screen: Screen, label: string): Promise<void> {
-  for (let i = 0; i < 150; i++) {
+  for (let i = 0; i < 300; i++) {
     const before = await at(screen);
     if (
       (await screen.text())

@@ -70,7 +70,7 @@ function parse(text: string): Pick<Trace, "first" | "calls"> {
 /** Runs `argv` to its end under strace -f. Strings, and what the calls of a container pass, are not cut short. */
 export async function strace(argv: readonly string[], dir: Temporary, env: Record<string, string> = {}): Promise<Trace> {
   const file = dir.file("strace");
-  const unabbreviated = "abbrev=!execve,execveat,sendto,sendmsg,recvmsg,prlimit64";
+  const unabbreviated = "abbrev=!execve,execveat,sendto,sendmsg,recvmsg,prlimit64,seccomp";
   const child = Bun.spawn(["strace", "-f", "-s", "8192", "-e", unabbreviated, "-o", file, ...argv], {
     cwd: CHECKOUT,
     env: { ...process.env, NO_COLOR: "1", ...env },

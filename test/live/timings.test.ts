@@ -37,9 +37,12 @@ describe.skipIf(skip !== undefined)("--timings", () => {
       expect(steps.map((s) => [s.number, s.lane, s.label.replace(/nsr\w+/, "")])).toEqual(
         plan.map((s: { number: number; lane: string; label: string }) => [s.number, s.lane, s.label.replace(/nsr\w+/, "")]),
       );
-      // what never ends, what is not reached behind the exec, and the one byte that is no step of the list
+      // what never ends, what is not reached behind the exec, and the one byte that is no step of the list; and what comes from
+      // a process's filter on, which forbids more calls
       const without = steps.filter((s) => s.us === undefined).map((s) => s.label);
-      expect(without.filter((label) => !/^(reap and pass|leave|execute |let the container go on)/.test(label))).toEqual([]);
+      const untimed =
+        /^(reap and pass|leave|execute |let the container go on|(the|pid 1's own) system call filter|may be looked at|make sure that there is a filter)/;
+      expect(without.filter((label) => !untimed.test(label))).toEqual([]);
       expect(steps.filter((s) => s.us !== undefined && !(s.us >= 0 && s.us < 5e6))).toEqual([]);
       expect(steps.filter((s) => s.kind === "exec" && s.us !== undefined && s.us > 0).length).toBeGreaterThan(0);
       for (const kind of ["clone", "mounts", "exec"]) expect([kind, totals[kind]! > 10]).toEqual([kind, true]);
@@ -74,16 +77,20 @@ describe.skipIf(skip !== undefined)("--timings", () => {
       return timings.ended;
     };
     for (let i = 0; i < 20; i++) await once(i % 2 ? new Stopwatch() : undefined);
+    // Pairs, one right after the other, each order as often: whatever else the machine does falls on both, or on one pair only,
+    // which no median minds.
     const plain: number[] = [];
-    const watched: number[] = [];
-    // in turn, so that whatever else the machine does falls on both; the quickest third is the undisturbed one
-    for (let i = 0; i < 150; i++) {
-      plain.push(await once());
-      watched.push(await once(new Stopwatch()));
+    const more: number[] = [];
+    for (let i = 0; i < 400; i++) {
+      const first = await once(i % 2 ? new Stopwatch() : undefined);
+      const second = await once(i % 2 ? undefined : new Stopwatch());
+      const [without, with_] = i % 2 ? [second, first] : [first, second];
+      plain.push(without);
+      more.push(with_ - without);
     }
-    const quick = (list: number[]) => list.sort((a, b) => a - b)[Math.floor(list.length / 3)]!;
-    const [without, with_] = [quick(plain), quick(watched)];
-    console.log(`start to end: ${without.toFixed(3)} ms, timed ${with_.toFixed(3)} ms`);
-    expect(with_ / without).toBeLessThan(1.05);
+    const median = (list: number[]) => list.sort((a, b) => a - b)[list.length >> 1]!;
+    const [start, cost] = [median(plain), median(more)];
+    console.log(`start to end: ${start.toFixed(3)} ms, timed ${(cost * 1000).toFixed(0)} µs more`);
+    expect(cost / start).toBeLessThan(0.05);
   });
 });

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { landlockAbi } from "../../src/security/landlock.ts";
 import { canRun, isRoot, NSRUN, shell, skipReason, smallRoot, type Temporary, temporary, works } from "./helpers.ts";
 import { type Bindings, type JsonStep, matchLane } from "./lanes.ts";
 import { changing, changingSteps, matchParent, newProcess } from "./parent-lane.ts";
@@ -43,6 +44,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "a volume": { options: (dir) => ["-v", `${dir.file("root")}:/x/y:ro,nosuid`] },
   "a file as volume": { options: (dir) => ["-v", `${dir.file("file")}:/etc/file:slave`] },
   "another user": { ...kind("--user", "1:1"), root: true },
+  "another user with a capability": { ...kind("--user", "1:1", "--cap-add", "net_raw"), root: true },
+  "new privileges, another user with a capability": {
+    ...kind("--new-privileges", "--user", "1:1", "--cap-add", "net_raw,sys_ptrace"),
+    root: true,
+  },
+  "nothing hidden, no filter, the caller's keys": kind("--unmask", "all", "--seccomp", "none", "--no-new-keyring"),
+  Landlock: { ...kind("--landlock", "rx:/", "--landlock", "rwx:/tmp"), needs: landlockAbi() > 0 },
   limits: kind("--ulimit", "nofile=64:128", "--ulimit", "core=0"),
   "a time namespace": kind("--monotonic", "60", "--boottime", "5"),
   "a user namespace": { ...kind("--unshare", "user"), root: true },
@@ -139,7 +147,8 @@ describe.skipIf(skip !== undefined)("a lie is found:", () => {
         "setresuid",
         (step) => [step, steps.find((s) => s.call.name === "setresgid")!],
       ),
-    "another argument": (steps) => edit(steps, "pivot_root", (step) => [{ ...step, text: 'pivot_root("/", ".")' }]),
+    // before the process is not to be traced, so that an ordinary user's strace sees it too
+    "another argument": (steps) => edit(steps, "sethostname", (step) => [{ ...step, text: 'sethostname("other", 5)' }]),
     "a step of the parent that is not in the plan": (steps) => edit(steps, "start", () => []),
   };
   for (const [name, lie] of Object.entries(lies)) {

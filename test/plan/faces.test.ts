@@ -42,10 +42,10 @@ test("every step is in one line of the folded text, and in its order", () => {
   }
 });
 
-test("thirty steps fit one screen of 40 lines, the default's hundred one of 66", () => {
+test("thirty steps fit one screen of 40 lines, the default's hundred and thirty take eighty", () => {
   const thirty: Plan = { prepare: [], between: [], waits: false, child: CASES.default!.child.slice(0, 30) };
   expect(planText(thirty, 100).split("\n").length).toBeLessThanOrEqual(40);
-  expect(planText(CASES.default!, 100).split("\n").length).toBeLessThanOrEqual(66);
+  expect(planText(CASES.default!, 100).split("\n").length).toBeLessThanOrEqual(80);
 });
 
 test("words are wrapped and none is lost", () => {
@@ -61,6 +61,14 @@ test("every step has a man page and a reason", () => {
       expect([step.label, (reason(step) ?? "").length > 5]).toEqual([step.label, true]);
     }
   }
+});
+
+test("the man page of a prctl or ioctl is its operation's", () => {
+  const page = (label: string) => manPage(timeline(CASES.default!).find((step) => step.label === label)!);
+  expect(page("die with the stage")).toBe("PR_SET_PDEATHSIG(2const)");
+  expect(page("no new privileges")).toBe("PR_SET_NO_NEW_PRIVS(2const)");
+  expect(page("may be looked at again")).toBe("PR_SET_DUMPABLE(2const)");
+  expect(page("set lo up")).toBe("netdevice(7)");
 });
 
 test("the JSON is version 1, has the timeline's steps and nothing but data", () => {
@@ -82,10 +90,10 @@ test("the JSON is version 1, has the timeline's steps and nothing but data", () 
 
 test("a mount in the JSON has its flags by value and by name, and what may fail says so", () => {
   const { steps } = planJson(CASES.default!);
-  const proc = steps.find((step) => step.label === "mount proc on /proc");
-  expect(proc?.call).toEqual({
+  const shm = steps.find((step) => step.label === "mount a tmpfs on /dev/shm");
+  expect(shm?.call).toEqual({
     name: "mount",
-    args: ["proc", ".", "proc", { value: 14, text: "MS_NOSUID|MS_NODEV|MS_NOEXEC" }, null],
+    args: ["shm", "shm", "tmpfs", { value: 14, text: "MS_NOSUID|MS_NODEV|MS_NOEXEC" }, "mode=1777,size=65536k"],
   });
   expect(steps.filter((step) => step.call.name === "execve").map((step) => "may_fail" in step)).toEqual([true, false]);
   expect(steps.find((step) => step.call.name === "execve")?.call.args.slice(1)).toEqual([
@@ -133,21 +141,42 @@ test("every line of the diagram is mermaid's, between lanes that it has declared
 
 test("a config.json says what the spec says", () => {
   const rlimits = [{ name: "nofile", resource: 7, soft: 1, hard: 2 }];
-  const config = ociConfig(spec({ process: { ...spec().process, rlimits } }), 5n);
+  const process = { ...spec().process, rlimits };
+  const config = ociConfig(spec({ process }), 5n);
   expect(config).toMatchObject({
     hostname: "box",
     root: { path: "/lower", readonly: true },
     process: {
       args: ["true"],
       cwd: "/",
-      capabilities: { bounding: ["CAP_CHOWN", "CAP_DAC_READ_SEARCH"] },
+      capabilities: { bounding: ["CAP_CHOWN", "CAP_KILL"], effective: ["CAP_CHOWN", "CAP_KILL"] },
       rlimits: [{ type: "RLIMIT_NOFILE", soft: 1, hard: 2 }],
+      noNewPrivileges: true,
+    },
+    linux: {
+      maskedPaths: ["/proc/kcore", "/proc/keys", "/proc/acpi", "/sys/firmware"],
+      readonlyPaths: ["/proc/sys", "/sys/fs/cgroup"],
+      seccomp: { defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38 },
     },
   });
-  expect(ociConfig(rootless(), 0n)).toMatchObject({
+  const ambient = { bounding: ["CAP_CHOWN", "CAP_NET_RAW"], ambient: ["CAP_NET_RAW"], init: [] };
+  expect(ociConfig(spec({ process: { ...process, uid: 1, capabilities: ambient } }), 0n)).toMatchObject({
+    process: { capabilities: { bounding: ambient.bounding, effective: ["CAP_NET_RAW"], ambient: ["CAP_NET_RAW"] } },
+  });
+  // who cannot drop any gives what there is: five is chown and dac_read_search
+  const none = { bounding: undefined, ambient: [], init: [] };
+  expect(ociConfig(spec({ process: { ...process, capabilities: none } }), 5n)).toMatchObject({
+    process: { capabilities: { bounding: ["CAP_CHOWN", "CAP_DAC_READ_SEARCH"] } },
+  });
+  expect(ociConfig(rootless({ process: { ...process, capabilities: none } }), 0n)).toMatchObject({
     linux: { uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] },
     process: { capabilities: { bounding: { length: 41 } } },
   });
+  expect(ociConfig(spec({ process: { ...process, seccomp: undefined, noNewPrivileges: false } }), 0n)).not.toHaveProperty(
+    "linux.seccomp",
+  );
+  const file = { ...process, seccomp: { ...process.seccomp!, own: false } };
+  expect(() => ociConfig(spec({ process: file }), 0n)).toThrow("--plan=oci: the file of --seccomp");
   expect(() => ociConfig(SPECS.shared, 0n)).toThrow("--plan=oci: an OCI container has a mount namespace");
 });
 
