@@ -61,7 +61,15 @@ for (const recipe of ["", "paths"]) {
     });
 
     test("CVE-2019-19921, negative control: where links may lead onto other mounts, a volume becomes /proc", async () => {
-      const [result] = await place.start([{ name: "proc", options: volumes(linked(), "/toProc"), mutation: "cross" }], env);
+      const options = volumes(linked(), "/toProc");
+      const mutations = ["cross", "cross, unread"] as const;
+      const [read, result] = await place.start(
+        mutations.map((mutation) => ({ name: mutation, options, mutation })),
+        env,
+      );
+      // the second defence: what is read back before the command begins is not to be found
+      expect(read?.error).toBe("ENOENT");
+      expect(read?.message).toMatch(/: open (uid_map|status): ENOENT/);
       expect(result?.error).toBeUndefined();
       expect(result?.stdout).not.toContain(" - proc proc "); // it cannot even be read any more
     });

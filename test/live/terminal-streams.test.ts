@@ -107,6 +107,7 @@ describe.skipIf(reason !== undefined)("at a terminal", () => {
       await screen.shows(/^One\ntwO$/m);
       await screen.keys("Enter");
       await screen.shows(/^three$/m);
+      await screen.prompt();
     }
   });
   test("the exit code is the command's", async () => {
@@ -123,6 +124,7 @@ describe.skipIf(reason !== undefined)("at a terminal", () => {
     await Bun.sleep(300);
     expect(await screen.text()).not.toMatch(/inj\nected|refused at/);
     // the same with the caller's own terminal: this is what is prevented. Without CAP_SYS_ADMIN outside the kernel refuses it
+    await screen.prompt();
     await screen.clear();
     await screen.type(`${RUN} -i ${able} -- ${inject}; echo over`);
     await screen.shows(isRoot ? /inj\nected/ : /refused at/);

@@ -145,6 +145,7 @@ describe.skipIf(reason !== undefined)("the caller's terminal is as it was", () =
       const mark = marker();
       await using screen = await Screen.open();
       const before = await screen.run("stty -g");
+      await screen.prompt();
       await screen.clear();
       await screen.type(
         script === "" ? `${RUN} -- /no/such/command` : `${RUN} -- sh -c "${script.replace(/\$/g, "\\$")}" ${mark}`,
@@ -166,7 +167,7 @@ describe.skipIf(reason !== undefined)("the caller's terminal is as it was", () =
     await screen.type(`${RUN} -- sh -c 'echo up; cat; echo over' ${mark}`);
     await screen.shows(/^up$/m);
     process.kill(await supervisor(mark), "SIGTSTP");
-    await screen.shows(/Stopped(.*\n)+\$ $/m); // and the shell has its prompt again
+    await screen.shows(/Stopped/);
     expect(await screen.run("stty -g")).toBe(before);
     await screen.type("fg");
     await screen.type("line one");
@@ -184,7 +185,7 @@ describe.skipIf(reason !== undefined)("the caller's terminal is as it was", () =
     await screen.type("fg");
     await screen.shows(/^up$/m);
     await screen.keys("C-d");
-    expect(await screen.run("echo $?")).toMatch(/^(\$ )?0$/);
+    expect(await screen.run("echo $?")).toBe("0");
   });
   for (const [what, script] of [
     ["", "echo up; cat"],

@@ -47,8 +47,13 @@ export class Screen implements AsyncDisposable {
     await this.tmux("send-keys", "-R");
     await this.tmux("clear-history");
   }
-  /** Types a command and gives what it printed before the next prompt. */
+  /** Until a shell waits for a line: what is typed before may be read by the program that is just ending. */
+  async prompt(): Promise<void> {
+    await this.shows(/[$#] \n*$/);
+  }
+  /** Types a command at the prompt and gives what it printed before the next one. */
   async run(command: string): Promise<string> {
+    await this.prompt();
     const mark = `end${++counter}`;
     await this.type(`${command}; echo ${mark.slice(0, 3)}''${mark.slice(3)}`);
     const text = await this.shows(new RegExp(`^${mark}$`, "m"));
