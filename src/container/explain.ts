@@ -2,7 +2,7 @@
 import { ARCH, ELF_MACHINE } from "../ffi/abi.ts";
 import { readLink } from "../ffi/file.ts";
 import { AT_FDCWD, O, RESOLVE, S } from "../ffi/flags.ts";
-import { bytes, sys } from "../ffi/syscall.ts";
+import { bytes, openat2, sys } from "../ffi/syscall.ts";
 import type { Mount } from "../plan/spec.ts";
 import { statFd } from "../rootfs/stat.ts";
 
@@ -23,7 +23,7 @@ function openHow(flags: number): Uint8Array {
 const FIND = O.O_PATH | O.O_CLOEXEC;
 
 /** What is at a path inside the root `root` (a descriptor): an O_PATH descriptor or -errno. */
-const openIn = (root: number, path: string): number => sys("openat2", root, path.replace(/^\/+/, ""), openHow(FIND), 24);
+const openIn = (root: number, path: string): number => openat2(root, path.replace(/^\/+/, ""), openHow(FIND));
 
 /** Up to the first NUL, as the kernel reads it. */
 const text = (raw: Uint8Array): string => Buffer.from(raw).toString().split("\0")[0] ?? "";

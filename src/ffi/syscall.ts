@@ -62,6 +62,17 @@ export function sys(
   );
 }
 
+/** A mount or rename anywhere on the machine makes openat2(2) say EAGAIN when a scoped path has `..` in it; trampoline.c has the same number. */
+const OPENAT2_TRIES = 1024;
+
+/** openat2(2) with a struct open_how (flags, mode, resolve; 24 bytes), tried again after EAGAIN as its man page asks. */
+export function openat2(dirFd: number, path: string, how: Uint8Array | BigUint64Array): number {
+  for (let left = OPENAT2_TRIES; ; left--) {
+    const fd = sys("openat2", dirFd, path, how, 24);
+    if (fd !== -11 || left === 0) return fd;
+  }
+}
+
 /** The error for a negative result of {@link sys}. `doing` says what was being done, to what. */
 export function failed(result: number, doing: string, hint?: string): SyscallError {
   return new SyscallError(doing, -result, errnoName(-result), errnoText(-result), { hint });

@@ -180,7 +180,7 @@ static void nsi_run(struct plan *p) {
     else {
       r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
       /* openat2(2): a mount or rename anywhere on the machine while a scoped path went through ".."; the caller may retry */
-      for (k = 0; k < 64 && r == -11 /* EAGAIN */ && s->nr == SYS_openat2; k++)
+      for (k = 0; k < 1024 && r == -11 /* EAGAIN */ && s->nr == SYS_openat2; k++)
         r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
     }
     if (s->flags & TELL) nsi_send(p->sock, rec, R_TOLD, i, r);

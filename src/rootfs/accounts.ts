@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { errno } from "../ffi/errno.ts";
 import { O, RESOLVE } from "../ffi/flags.ts";
-import { bytes, failed, sys } from "../ffi/syscall.ts";
+import { bytes, failed, openat2, sys } from "../ffi/syscall.ts";
 import { show } from "./names.ts";
 import { statFd } from "./stat.ts";
 
@@ -80,7 +80,7 @@ function readInRoot(rootFd: number, path: string): string {
   const how = new BigUint64Array(new ArrayBuffer(24)); // struct open_how, linux/openat2.h: flags, mode, resolve
   how[0] = BigInt(O.O_RDONLY | O.O_NONBLOCK | O.O_NOCTTY | O.O_CLOEXEC);
   how[2] = BigInt(RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS);
-  const fd = sys("openat2", rootFd, path, how, 24);
+  const fd = openat2(rootFd, path, how);
   if (fd === -errno("ENOENT")) return "";
   if (fd < 0) throw failed(fd, `open the root's ${path}`);
   try {
