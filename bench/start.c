@@ -1,21 +1,24 @@
 /*
- * start MODE ROOT [--no-init]: the system calls of one `start(["/bin/true"])` of the library with the default busybox root,
- * made by a small C program with a plain, fork-like clone. What nsrun adds for safety (the sealed ELF, its stage, the
- * reset of signals) is not in here: it is what the ratio shows. Keep in step with src/plan.
+ * start MODE ROOT [--no-init]: the system calls of one `start(["/bin/true"])` of the library with the default busybox root and
+ * the options AS_IN_C of worker.ts, made by a small C program with a plain, fork-like clone. What nsrun adds for safety (the
+ * sealed ELF, its stage, the reset of signals) is not in here: it is what the ratio shows. Keep in step with src/plan.
  */
 #include "common.h"
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP)
 #define PATH_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define KERNEL_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 #define KERNEL_FS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static const char *lower_path;
@@ -70,10 +73,18 @@ static int find(int root, const char *name) {
   return MUST(syscall(SYS_openat2, root, name, &how, sizeof how));
 }
 
-static void mount_in(int root, const char *name, const char *type, unsigned long flags) {
-  MUST(fchdir(find(root, name)));
-  MUST(mount(type, ".", type, flags, NULL));
-  MUST(fchdir(root));
+/* src/plan/mounts.ts; returns the mount's own descriptor */
+static int mount_in(int root, const char *name, const char *type, unsigned attributes) {
+  int at, made = mounted(new_fs(type, NULL, NULL), attributes);
+  MUST(move_mount(made, "", at = find(root, name), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+  MUST(close(at));
+  return made;
+}
+
+static void put(int dir, const char *name, const char *text) {
+  int fd = MUST(openat(dir, name, O_WRONLY | O_CLOEXEC));
+  MUST(write(fd, text, strlen(text)));
+  MUST(close(fd));
 }
 
 /* src/plan/mounts.ts, dev.ts, build.ts, network.ts: from the fresh namespaces to the new root */
@@ -83,8 +94,9 @@ static void furnish(int root, int dev) {
   MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
   MUST(move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
   MUST(fchdir(root));
-  mount_in(root, "proc", "proc", KERNEL_FS);
-  mount_in(root, "sys", "sysfs", KERNEL_FS | MS_RDONLY);
+  int proc = mount_in(root, "proc", "proc", KERNEL_ATTRIBUTES);
+  mount_in(root, "sys", "sysfs", KERNEL_ATTRIBUTES);
+  put(proc, "sys/net/ipv4/ping_group_range", "0 2147483647");
   MUST(move_mount(dev, "", find(root, "dev"), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
   MUST(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"));
   MUST(mount("shm", "dev/shm", "tmpfs", KERNEL_FS, "mode=1777,size=65536k"));
@@ -92,25 +104,56 @@ static void furnish(int root, int dev) {
   MUST(sethostname("nsrun", 5));
   struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
   MUST(ioctl(MUST(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)), SIOCSIFFLAGS, &lo));
+  MUST(prctl(PR_SET_DUMPABLE, 0));
   MUST(fchdir(root));
   MUST(syscall(SYS_pivot_root, ".", "."));
   MUST(umount2(".", MNT_DETACH));
-  MUST(chdir("/"));
+  MUST(fchdir(root));
+  char cwd[4096];
+  if (!getcwd(cwd, sizeof cwd) || strcmp(cwd, "/") != 0) die("getcwd");
+  for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++);
+}
+
+static struct __user_cap_header_struct cap_header = {.version = _LINUX_CAPABILITY_VERSION_3};
+static struct __user_cap_data_struct all_caps[2]; /* which we have: for the command */
+
+/* src/plan/security.ts: the command's, which are all; pid 1's, which is one */
+static void keep(struct __user_cap_data_struct *caps) { MUST(syscall(SYS_capset, &cap_header, caps)); }
+
+static void limit(int resource, rlim_t soft, rlim_t hard) {
+  struct rlimit value = {soft, hard};
+  MUST(setrlimit(resource, &value));
+}
+
+static void read_back(void) {
+  char text[4096];
+  int fd = MUST(open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  int length = MUST(read(fd, text, sizeof text - 1));
+  text[length] = 0;
+  if (!strstr(text, "\nUid:\t0\t0\t0\t0\n")) die("status");
+  MUST(close(fd));
 }
 
 /* src/plan/payload.ts: payloadSteps */
 static void payload(int sock, int null) {
   if (setsid() < 0 && errno != EPERM) die("setsid");
   for (int fd = 0; fd < 3; fd++) MUST(dup3(null, fd, 0));
+  struct rlimit files;
+  MUST(getrlimit(RLIMIT_NOFILE, &files));
+  limit(RLIMIT_NOFILE, 1024, files.rlim_max);
+  limit(RLIMIT_CORE, 0, 0);
   MUST(syscall(SYS_setgroups, 0, NULL));
   MUST(syscall(SYS_setresgid, 0, 0, 0));
   MUST(syscall(SYS_setresuid, 0, 0, 0));
+  MUST(prctl(PR_SET_DUMPABLE, 0));
+  keep(all_caps);
   MUST(prctl(PR_SET_PDEATHSIG, SIGKILL));
   MUST(syscall(SYS_close_range, 3, sock - 1, 0));
   MUST(syscall(SYS_close_range, sock + 1, ~0U, 0));
   MUST(fcntl(sock, F_SETFD, FD_CLOEXEC));
   MUST(chdir("/"));
   umask(022);
+  read_back();
   sigset_t none;
   sigemptyset(&none);
   MUST(sigprocmask(SIG_SETMASK, &none, NULL));
@@ -124,6 +167,9 @@ static void init(int sock, int null) {
   if (child == 0) payload(sock, null);
   MUST(syscall(SYS_close_range, 0, sock - 1, 0));
   MUST(syscall(SYS_close_range, sock + 1, ~0U, 0));
+  struct __user_cap_data_struct one[2] = {{1 << CAP_KILL, 1 << CAP_KILL, 0}};
+  keep(one);
+  MUST(prctl(PR_SET_DUMPABLE, 1));
   sigset_t all;
   sigfillset(&all);
   for (;;) {
@@ -163,6 +209,7 @@ static int once(double *us) {
 
 int main(int argc, char **argv) {
   if (argc < 3) return fprintf(stderr, "usage: start serve|N ROOT [--no-init]\n"), 2;
+  MUST(syscall(SYS_capget, &cap_header, all_caps));
   lower_path = argv[2];
   with_init = argc < 4 || strcmp(argv[3], "--no-init") != 0;
   return drive(argv[1], once);

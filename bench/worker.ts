@@ -39,7 +39,11 @@ async function holder() {
 async function veth(): Promise<readonly number[]> {
   const held = await holder();
   const begin = performance.now();
-  const { spec, driver, release } = await completeSpec(["/bin/true"], { net: "veth" }, ["inherit", "inherit", "inherit"]);
+  const { spec, driver, release } = await completeSpec(["/bin/true"], { ...AS_IN_C, net: "veth" }, [
+    "inherit",
+    "inherit",
+    "inherit",
+  ]);
   const slots = new Slots(driver);
   slots.set("pid", held.pid);
   const plan = buildPlan(spec);
