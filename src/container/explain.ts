@@ -12,18 +12,11 @@ const EACCES = 13;
 const ETXTBSY = 26;
 const ELOOP = 40;
 
-function openHow(flags: number): Uint8Array {
-  const how = bytes(24);
-  const view = new DataView(how.buffer);
-  view.setBigUint64(0, BigInt(flags), true);
-  view.setBigUint64(16, BigInt(RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS), true);
-  return how;
-}
-
 const FIND = O.O_PATH | O.O_CLOEXEC;
+const WITHIN = RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS;
 
 /** What is at a path inside the root `root` (a descriptor): an O_PATH descriptor or -errno. */
-const openIn = (root: number, path: string): number => openat2(root, path.replace(/^\/+/, ""), openHow(FIND));
+const openIn = (root: number, path: string): number => openat2(root, path.replace(/^\/+/, ""), FIND, WITHIN);
 
 /** Up to the first NUL, as the kernel reads it. */
 const text = (raw: Uint8Array): string => Buffer.from(raw).toString().split("\0")[0] ?? "";

@@ -65,8 +65,11 @@ export function sys(
 /** A mount or rename anywhere on the machine makes openat2(2) say EAGAIN when a scoped path has `..` in it; trampoline.c has the same number. */
 const OPENAT2_TRIES = 1024;
 
-/** openat2(2) with a struct open_how (flags, mode, resolve; 24 bytes), tried again after EAGAIN as its man page asks. */
-export function openat2(dirFd: number, path: string, how: Uint8Array | BigUint64Array): number {
+/** openat2(2), tried again after EAGAIN as its man page asks: a descriptor or -errno. O_* flags, RESOLVE_* of linux/openat2.h. */
+export function openat2(dirFd: number, path: string, flags: number, resolve: number): number {
+  const how = new BigUint64Array(new ArrayBuffer(24)); // struct open_how: flags, mode, resolve
+  how[0] = BigInt(flags);
+  how[2] = BigInt(resolve);
   for (let left = OPENAT2_TRIES; ; left--) {
     const fd = sys("openat2", dirFd, path, how, 24);
     if (fd !== -11 || left === 0) return fd;

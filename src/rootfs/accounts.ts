@@ -77,10 +77,8 @@ function lines(rootFd: number, path: string, count: number): string[][] {
 
 /** Links are followed within the root only; a fifo or device in its place cannot hold us up (O_NONBLOCK, regular files only). */
 function readInRoot(rootFd: number, path: string): string {
-  const how = new BigUint64Array(new ArrayBuffer(24)); // struct open_how, linux/openat2.h: flags, mode, resolve
-  how[0] = BigInt(O.O_RDONLY | O.O_NONBLOCK | O.O_NOCTTY | O.O_CLOEXEC);
-  how[2] = BigInt(RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS);
-  const fd = openat2(rootFd, path, how);
+  const flags = O.O_RDONLY | O.O_NONBLOCK | O.O_NOCTTY | O.O_CLOEXEC;
+  const fd = openat2(rootFd, path, flags, RESOLVE.RESOLVE_IN_ROOT | RESOLVE.RESOLVE_NO_MAGICLINKS);
   if (fd === -errno("ENOENT")) return "";
   if (fd < 0) throw failed(fd, `open the root's ${path}`);
   try {
