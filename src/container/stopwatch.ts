@@ -15,7 +15,7 @@ function realtime(): bigint {
   return view.getBigInt64(0, true) * 1_000_000_000n + view.getBigInt64(8, true);
 }
 
-/** Bun's own clock is read in a tenth of the time that a system call through bun:ffi takes; the other one says where it began. */
+/** Bun's own clock is read in a tenth of the time that one of our system calls takes; the other one says where it began. */
 const now = Bun.nanoseconds;
 
 /** Of a start. Times are nanoseconds of CLOCK_REALTIME; 0: it never came to that. */

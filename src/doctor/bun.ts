@@ -41,7 +41,7 @@ export const bunProbes: readonly Probe[] = [
           call("map memory", "mmap", [0, PAGES, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0], { store: true }),
           call("make it executable", "mprotect", [{ reg: true }, PAGES, PROT_READ_EXEC]),
         ],
-        machineCode ? "the trampoline's code comes from the build" : "the trampoline was compiled by bun:ffi's cc",
+        machineCode ? "the trampoline's code comes from the build" : "the trampoline was compiled by Bun's cc",
       ),
     remedy: () => asRoot("setsebool -P selinuxuser_execheap 1 (SELinux); systemd: MemoryDenyWriteExecute=no"),
   },

@@ -21,8 +21,7 @@ interface Case {
 /** Why a row cannot be had on the machine of the test, and where else it is tested. */
 type Elsewhere = string;
 
-const KNOB =
-  "cp -r /proc/sys/kernel/hostname /tmp/.h 2>/dev/null; mount -t tmpfs t /proc/sys/kernel; echo 1 >/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
+const KNOB = "mount -t tmpfs t /proc/sys/kernel; echo 1 >/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 const v2 = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].find((dir) => existsSync(`${dir}/cgroup.controllers`));
 /** A domain controller: threaded ones may be switched on beside processes. */
 const domain = v2 && /memory|io/.exec(readFileSync(`${v2}/cgroup.subtree_control`, "utf8"))?.[0];

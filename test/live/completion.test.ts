@@ -75,7 +75,7 @@ async function open({ start, setup }: Shell, dir: Temporary): Promise<Screen> {
   writeFileSync(dir.file(".bin/nsrun"), `#!/bin/sh\nexec ${NSRUN.map((word) => `'${word}'`).join(" ")} "$@"\n`);
   chmodSync(dir.file(".bin/nsrun"), 0o755);
   const screen = await Screen.open(200, 50);
-  await screen.type(`cd ${dir.path}; PATH=${dir.path}/.bin:$PATH HOME=${dir.path} exec ${start}`);
+  await screen.type(`cd ${dir.path}; PATH=${dir.path}/.bin:$PATH HOME=${dir.path} XDG_RUNTIME_DIR=${dir.path} exec ${start}`);
   await screen.type(setup);
   await screen.shows(/^> $/m);
   return screen;

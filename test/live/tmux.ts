@@ -1,11 +1,12 @@
 /** A terminal that is not ours: tmux draws what nsrun writes, and types what a user would. */
-import { CHECKOUT, eventually, shell } from "./helpers.ts";
+import { CHECKOUT, eventually, processes, shell, temporary } from "./helpers.ts";
 
 let counter = 0;
 
 /** A tmux server of its own with one window, in which /bin/sh runs. It keeps no terminal modes itself, so the program's show. */
 export class Screen implements AsyncDisposable {
-  readonly #socket = `nsrun-test-${process.pid}-${++counter}`;
+  readonly #dir = temporary();
+  readonly #socket = this.#dir.file("tmux");
 
   static async open(columns = 80, rows = 24): Promise<Screen> {
     const screen = new Screen();
@@ -14,7 +15,7 @@ export class Screen implements AsyncDisposable {
     return screen;
   }
   async tmux(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await shell(["tmux", "-L", this.#socket, ...args], { cwd: CHECKOUT });
+    const { code, stdout, stderr } = await shell(["tmux", "-S", this.#socket, ...args], { cwd: CHECKOUT });
     if (code !== 0) throw new Error(`tmux ${args[0]}: ${stderr}`);
     return stdout;
   }
@@ -67,6 +68,7 @@ export class Screen implements AsyncDisposable {
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.tmux("kill-server").catch(() => {});
-    await eventually("the end of tmux", () => true);
+    await eventually("the end of tmux", () => ![...processes().values()].some((argv) => argv.includes(this.#socket)));
+    this.#dir[Symbol.dispose]();
   }
 }
