@@ -5,6 +5,8 @@
  */
 import { mkdirSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { BunPlugin } from "bun";
+import { oneChunk } from "./chunks.ts";
 import { builtPage } from "./man.ts";
 
 const { values } = parseArgs({
@@ -62,11 +64,14 @@ const result = await Bun.build({
   bytecode: true,
   splitting: true,
   format: "esm",
-  plugins: made.flatMap(([filter, contents, loader]) =>
-    contents === undefined
-      ? []
-      : [{ name: String(filter), setup: (build) => void build.onLoad({ filter }, () => ({ contents, loader })) }],
-  ),
+  plugins: [
+    ...made.flatMap(([filter, contents, loader]): BunPlugin[] =>
+      contents === undefined
+        ? []
+        : [{ name: String(filter), setup: (build) => void build.onLoad({ filter }, () => ({ contents, loader })) }],
+    ),
+    await oneChunk(), // asked after those
+  ],
 });
 for (const log of result.logs) console.error(log);
 if (!result.success) process.exit(1);

@@ -3,7 +3,7 @@
  * from this table and from options.ts. A new command is one entry here and one file with its action.
  */
 import type { Entry } from "./entry.ts";
-import { type Option, RUN_OPTIONS } from "./options.ts";
+import { type Option, runOptions } from "./options.ts";
 
 const UNPACK = "Unpacking";
 const JSON_OPTION: Option = { group: "Options", name: "json", help: "as JSON" };
@@ -18,7 +18,7 @@ export const COMMANDS: readonly Entry[] = [
       { value: "COMMAND", help: "looked up in the container's PATH" },
       { value: "ARG", help: "its arguments", optional: true, many: true },
     ],
-    options: RUN_OPTIONS,
+    options: runOptions(),
     examples: [
       ["run -- ps", "one command in a fresh busybox root"],
       ["run --rootfs rootfs.tar.gz -- ls -l /dev", "a root from an archive, unpacked once, never modified"],
@@ -45,7 +45,7 @@ export const COMMANDS: readonly Entry[] = [
     options: [
       { group: UNPACK, name: "devices", help: "make device nodes too (root only)" },
       { group: UNPACK, name: "same-owner", negative: true, help: "all is ours, without set-id bits; default without root" },
-      ...RUN_OPTIONS.filter(({ name }) => name.startsWith("max-")),
+      ...runOptions().filter(({ name }) => name.startsWith("max-")),
     ],
     examples: [["unpack rootfs.tar.xz rootfs", "then: nsrun run --rootfs rootfs -- sh"]],
     load: async () => (await import("./unpack.ts")).unpack,
@@ -112,7 +112,7 @@ export const COMMANDS: readonly Entry[] = [
     operands: [{ value: "FILE", help: "a profile; default: nsrun's own", optional: true }],
     options: [
       { group: "Options", name: "arch", value: "x86_64|aarch64", help: "another machine than this one" },
-      ...RUN_OPTIONS.filter(({ name }) => name.startsWith("cap-")),
+      ...runOptions().filter(({ name }) => name.startsWith("cap-")),
       { ...JSON_OPTION, help: "struct sock_filter[] as JSON" },
     ],
     examples: [["seccomp dump", "the default filter"]],

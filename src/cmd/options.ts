@@ -30,7 +30,7 @@ const ids = "Identity";
 const security = "Security";
 const see = "Looking";
 
-export const RUN_OPTIONS: readonly Option[] = [
+const make = (): Option[] => [
   {
     group: root,
     name: "rootfs",
@@ -187,6 +187,13 @@ export const RUN_OPTIONS: readonly Option[] = [
   { group: see, name: "step", help: "stop before each step: Enter goes on, s opens a shell in the half-made container, q ends" },
   { group: proc, name: "init", negative: true, help: "the command itself is pid 1; nsrun's init does not reap for it" },
 ];
+
+let made: readonly Option[] | undefined;
+/** Made when an option is given: the table costs a start without any 0.15 ms. */
+export const runOptions = (): readonly Option[] => {
+  made ??= make();
+  return made;
+};
 
 /** As it is written: the name, or its negation where that is the one to be shown. */
 export const longOption = ({ name, negative }: Option): string => `--${negative === true ? "no-" : ""}${name}`;

@@ -6,7 +6,7 @@
 import type { RunOptions } from "../container/options.ts";
 import { UsageError } from "../errors.ts";
 import { didYouMean } from "../near.ts";
-import { fieldOf, type Option, PROGRAM_OPTIONS, RUN_OPTIONS } from "./options.ts";
+import { fieldOf, type Option, PROGRAM_OPTIONS, runOptions } from "./options.ts";
 
 /** The library's options, and those of the command line alone. */
 export interface CommandOptions extends Omit<RunOptions, "tty"> {
@@ -28,29 +28,32 @@ export interface Parsed {
   readonly help: boolean;
 }
 
-const byName = new Map(RUN_OPTIONS.map((option) => [option.name, option]));
-const names = [...RUN_OPTIONS, ...PROGRAM_OPTIONS].flatMap(({ name, negative }) => (negative ? [name, `no-${name}`] : [name]));
-const byShort = new Map(RUN_OPTIONS.filter((option) => option.short).map((option) => [option.short!, option]));
+/** The option that `matches`. A search, not an index: words are few, and an index of all options costs more than they do. */
+const named = (matches: (option: Option) => boolean): Option | undefined => runOptions().find(matches);
+
+const names = (): string[] =>
+  [...runOptions(), ...PROGRAM_OPTIONS].flatMap(({ name, negative }) => (negative ? [name, `no-${name}`] : [name]));
 
 function unknown(word: string): UsageError {
   if (/^--errors?(=|$)/.test(word))
     return new UsageError(`unknown option ${word}`, { hint: "it stands before everything else: nsrun --errors=json run …" });
-  const near = didYouMean(word.replace(/^-+/, ""), names);
+  const near = didYouMean(word.replace(/^-+/, ""), names());
   return new UsageError(`unknown option ${word}`, { hint: near ? `did you mean --${near}?` : "see: nsrun run --help" });
 }
 
 /** Finds the option that a word starts: the option, its inline value, whether it was negated. */
 function find(word: string): { option: Option; inline: string | undefined; negated: boolean } {
   if (!word.startsWith("--")) {
-    const option = byShort.get(word[1] ?? "");
+    const option = named(({ short }) => short !== undefined && short === word[1]);
     if (!option) throw unknown(word);
     return { option, inline: word.length > 2 ? word.slice(word[2] === "=" ? 3 : 2) : undefined, negated: false };
   }
   const at = word.indexOf("=");
   const name = at < 0 ? word.slice(2) : word.slice(2, at);
   const inline = at < 0 ? undefined : word.slice(at + 1);
-  const negated = name.startsWith("no-") && byName.get(name.slice(3))?.negative !== undefined;
-  const option = byName.get(negated ? name.slice(3) : name);
+  const positive = name.startsWith("no-") ? named((one) => one.name === name.slice(3) && one.negative !== undefined) : undefined;
+  const negated = positive !== undefined;
+  const option = positive ?? named((one) => one.name === name);
   if (!option) throw unknown(at < 0 ? word : word.slice(0, at));
   return { option, inline, negated };
 }

@@ -47,7 +47,7 @@ export async function listen(fd: number, handlers: Handlers): Promise<Socket> {
     handlers.hangup();
   };
   const data = (_: Socket, chunk: Uint8Array) => {
-    const all = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    const all = rest.length > 0 ? new Uint8Array([...rest, ...chunk]) : chunk;
     const view = new DataView(all.buffer, all.byteOffset, all.byteLength);
     let at = 0;
     for (; at + 16 <= all.length; at += 16) {
@@ -56,6 +56,6 @@ export async function listen(fd: number, handlers: Handlers): Promise<Socket> {
     rest = all.slice(at);
   };
   // `fd` is not in bun-types' connect options, but is what Bun.connect takes for a socket that exists
-  const options = { fd, socket: { data, end: hangup, close: hangup, error: hangup } };
+  const options = { fd, socket: { data, end: hangup, close: hangup, error: hangup, binaryType: "uint8array" } };
   return Bun.connect(options as unknown as Parameters<typeof Bun.connect>[0]) as unknown as Promise<Socket>;
 }

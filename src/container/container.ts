@@ -17,13 +17,16 @@ export interface Ended {
   readonly signal: string | null;
 }
 
-const signalNames = new Map<number, string>(Object.entries(SIGNALS).map(([name, number]) => [number, `SIG${name}`]));
+const signalName = (signal: number): string => {
+  const name = Object.entries(SIGNALS).find(([, number]) => number === signal)?.[0];
+  return `SIG${name ?? signal}`;
+};
 
 /** A wait status (wait(2)) in words. */
 export function endedBy(status: number): Ended {
   const signal = status & 0x7f;
   if (signal === 0) return { code: (status >> 8) & 0xff, signal: null };
-  return { code: 128 + signal, signal: signalNames.get(signal) ?? `SIG${signal}` };
+  return { code: 128 + signal, signal: signalName(signal) };
 }
 
 /** Milliseconds since the start was asked for. */

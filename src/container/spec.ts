@@ -1,6 +1,7 @@
 /** Options become a ContainerSpec: everything checked that can be checked before anything is made. */
 import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
+import { byteLength } from "../ffi/text.ts";
 import type { ContainerSpec, IdMaps, NetSpec, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
 import { type Caller, findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
 import { hiddenPaths } from "./hidden.ts";
@@ -15,7 +16,7 @@ import { openLower, rootSource } from "./source.ts";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
 function hostName(text: string, option: string): string {
-  if (Buffer.byteLength(text) > 64 || /[^\x21-\x7e]/.test(text))
+  if (byteLength(text) > 64 || /[^\x21-\x7e]/.test(text))
     throw new UsageError(`${option} ${text}: expected at most 64 printable characters`);
   return text;
 }

@@ -1,6 +1,7 @@
 /** Names held among processes: abstract unix(7) addresses, which belong to the network namespace and leave no file. */
 import { Fd } from "./fd.ts";
 import { bytes, failed, sys } from "./syscall.ts";
+import { utf8 } from "./text.ts";
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
@@ -8,7 +9,7 @@ const EADDRINUSE = 98;
 
 /** Holds `name` until the descriptor is closed, by whatever end. Undefined when somebody has it. Throws SyscallError. */
 export function holdName(name: string, doing: string): Fd | undefined {
-  const text = new TextEncoder().encode(name);
+  const text = utf8(name);
   // sockaddr_un {u16 family, path}; a path that begins with NUL is abstract
   const address = bytes(3 + text.length);
   address[0] = AF_UNIX;

@@ -4,6 +4,20 @@
  */
 import { AT_FDCWD, O } from "./flags.ts";
 import { bytes, sys } from "./syscall.ts";
+import { textOf } from "./text.ts";
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!;
+  let length = 0;
+  for (const chunk of chunks) length += chunk.length;
+  const all = bytes(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
 
 /** A whole small file, such as one of /proc. */
 export function readText(path: string): string | number {
@@ -16,7 +30,7 @@ export function readText(path: string): string | number {
     if (length > 0) chunks.push(chunk.subarray(0, length));
     else {
       sys("close", fd);
-      return length < 0 ? length : Buffer.concat(chunks).toString();
+      return length < 0 ? length : textOf(joined(chunks));
     }
   }
 }
@@ -25,7 +39,7 @@ export function readText(path: string): string | number {
 export function readLink(path: string): string | number {
   const target = bytes(4096);
   const length = sys("readlinkat", AT_FDCWD, path, target, target.length);
-  return length < 0 ? length : Buffer.from(target.buffer, 0, length).toString();
+  return length < 0 ? length : textOf(target.subarray(0, length));
 }
 
 /** An absolute path for a path of the caller's; links and `..` are left to the kernel. */

@@ -108,7 +108,7 @@ function fromBuild(stored: MachineCode): Code {
     mmap: { args: ["u64", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
     mprotect: { args: ["ptr", "u64", "i32"], returns: "i32" },
   }).symbols;
-  const code = Buffer.from(stored.code, "base64");
+  const code = Uint8Array.fromBase64(stored.code);
   const base = libc.mmap(0, code.length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
   if (base === null || Number(base) === -1) throw new NsrunError("cannot map memory for the trampoline");
   const memory = new Uint8Array(toArrayBuffer(base, 0, code.length));
@@ -118,7 +118,7 @@ function fromBuild(stored: MachineCode): Code {
       hint: "a security policy forbids new executable memory (SELinux: execmem)",
     });
   }
-  return { code: new Uint8Array(code), base: Number(base), sys: stored.sys, vexec: stored.vexec, owner: memory };
+  return { code, base: Number(base), sys: stored.sys, vexec: stored.vexec, owner: memory };
 }
 
 function load(): Native {

@@ -1,5 +1,6 @@
 /** The child's steps as the bytes that trampoline.c reads: struct plan, then struct step each, then the memory they point to. */
 import { ARCH, type Arch, type SyscallName, syscallNumber } from "./abi.ts";
+import { writeText } from "./text.ts";
 
 /** A descriptor (or pid) that is known by name until the program is encoded. */
 export interface Slot {
@@ -107,21 +108,21 @@ const TWO_32 = 0x1_0000_0000;
  * start, where every call counts and BigInt costs a microsecond: zeros are there already, most other words are small.
  */
 class Memory {
-  data: Buffer<ArrayBuffer>;
+  data: Uint8Array<ArrayBuffer>;
   readonly holes: [number, string][] = [];
   ints: Int32Array;
   constructor(
     readonly base: number,
     public used: number,
   ) {
-    this.data = Buffer.from(new ArrayBuffer(Math.max(16384, used * 2)));
+    this.data = new Uint8Array(new ArrayBuffer(Math.max(16384, used * 2)));
     this.ints = new Int32Array(this.data.buffer);
   }
   #room(length: number): number {
     const at = this.used;
     this.used = (at + length + 7) & ~7;
     if (this.used > this.data.length) {
-      const larger = Buffer.from(new ArrayBuffer(this.used * 2));
+      const larger = new Uint8Array(new ArrayBuffer(this.used * 2));
       larger.set(this.data);
       this.data = larger;
       this.ints = new Int32Array(larger.buffer);
@@ -148,7 +149,7 @@ class Memory {
   string(text: string): number {
     if (text.includes("\0")) throw new RangeError("a C string cannot hold NUL");
     const at = this.#room(text.length * 3 + 1);
-    this.used = (at + this.data.write(text, at) + 8) & ~7; // what is beyond is still zero
+    this.used = (at + writeText(this.data, at, text) + 8) & ~7; // what is beyond is still zero
     return this.base + at;
   }
   /** What points somewhere is written, and becomes its address. */
@@ -213,7 +214,7 @@ export function assemble(steps: readonly RawStep[], address: number, arch: Arch 
   memory.word(8, RECORD_PID);
   memory.word(24, size);
   memory.holes.push([0, SOCKET_SLOT]);
-  return { data: new Uint8Array(memory.data.buffer, 0, size), holes: memory.holes };
+  return { data: memory.data.subarray(0, size), holes: memory.holes };
 }
 
 /** Fills the holes of a program that begins at `offset` of `image`. Numbers of descriptors and addresses, below 2^31. */

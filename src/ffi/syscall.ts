@@ -4,6 +4,7 @@ import { SyscallError } from "../errors.ts";
 import { type SyscallName, syscallNumber } from "./abi.ts";
 import { errnoName, errnoText } from "./errno.ts";
 import { native } from "./native.ts";
+import { writeText } from "./text.ts";
 
 /**
  * An argument: a number, a C string (copied and terminated; NUL inside is refused), a buffer passed by address, or null.
@@ -18,7 +19,7 @@ export const bytes = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array
 export const addressOf = (view: NodeJS.TypedArray): number => (view.byteLength === 0 ? 0 : Number(ptr(view)));
 
 // Strings live here during one call; a path is at most 4096 bytes, so six of them always fit.
-const scratch = Buffer.from(new ArrayBuffer(65536));
+const scratch = new Uint8Array(new ArrayBuffer(65536));
 const scratchBase = Number(ptr(scratch));
 let used = 0;
 
@@ -26,7 +27,7 @@ function stringArg(text: string): number {
   if (text.includes("\0")) throw new RangeError("a C string cannot hold NUL");
   const at = used;
   if (at + text.length * 3 >= scratch.length) throw new RangeError("argument too long");
-  const end = at + scratch.write(text, at);
+  const end = at + writeText(scratch, at, text);
   scratch[end] = 0;
   used = (end + 8) & ~7;
   return scratchBase + at;

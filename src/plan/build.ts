@@ -1,5 +1,6 @@
 /** buildPlan: a ContainerSpec becomes the list of system calls that make it. Pure: no descriptor is touched. */
 import { CLONE, names, O } from "../ffi/flags.ts";
+import { byteLength } from "../ffi/text.ts";
 import { cgroupFlags, enterCgroup, openCgroup } from "./cgroup.ts";
 import { enterRoot, isolate } from "./enter.ts";
 import { becomeSteps, idMapSteps, raiseSteps, timeSteps } from "./identity.ts";
@@ -33,14 +34,13 @@ const waitForGo = (): SyscallStep =>
   });
 
 function hostNames(spec: ContainerSpec): SyscallStep[] {
-  const length = (text: string) => Buffer.byteLength(text);
   return [
     ...(spec.hostname === undefined
       ? []
-      : [step("container", `host name ${spec.hostname}`, "sethostname", [spec.hostname, length(spec.hostname)])]),
+      : [step("container", `host name ${spec.hostname}`, "sethostname", [spec.hostname, byteLength(spec.hostname)])]),
     ...(spec.domainname === undefined
       ? []
-      : [step("container", `domain name ${spec.domainname}`, "setdomainname", [spec.domainname, length(spec.domainname)])]),
+      : [step("container", `domain name ${spec.domainname}`, "setdomainname", [spec.domainname, byteLength(spec.domainname)])]),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Who the container is: id maps of a new user namespace, users, groups, limits. */
 import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { utf8 } from "../ffi/text.ts";
 import { step } from "./list.ts";
 import type { ContainerSpec, IdMap, IdMaps } from "./spec.ts";
 import { type Lane, type ProgramStep, REG, type Step, type SyscallStep, slot } from "./step.ts";
@@ -9,7 +10,7 @@ export const mapText = (maps: readonly IdMap[]): string => maps.map((m) => `${m.
 
 /** open, write whole, close of /proc/PID/FILE by the parent. */
 function writeProc(file: string, text: string, why?: string): SyscallStep[] {
-  const bytes = Buffer.from(text);
+  const bytes = utf8(text);
   const path = { template: ["/proc/", slot("pid"), `/${file}`] };
   return [
     step("parent", `open ${file}`, "openat", [AT_FDCWD, path, O.O_WRONLY | O.O_CLOEXEC, 0], { store: "map" }),
@@ -85,7 +86,7 @@ export function timeSteps(spec: ContainerSpec, lane: Lane): SyscallStep[] {
   if (spec.namespaces.time.mode !== "new") return [];
   const { monotonic, boottime } = spec.timeOffsets;
   const text = `monotonic ${monotonic} 0\nboottime ${boottime} 0\n`;
-  const bytes = Buffer.from(text);
+  const bytes = utf8(text);
   return [
     step(lane, "new time namespace for the children", "unshare", [0x80]),
     step(lane, "open its offsets", "openat", [AT_FDCWD, "/proc/self/timens_offsets", O.O_WRONLY | O.O_CLOEXEC, 0], {

@@ -1,5 +1,6 @@
 /** The container's network: loopback by the container itself, a veth pair by the parent over rtnetlink. */
 import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { utf8 } from "../ffi/text.ts";
 import { step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { type NetStep, REG, type Step, type SyscallStep, slot } from "./step.ts";
@@ -12,7 +13,7 @@ const IFF_UP_RUNNING = 0x41; // linux/if.h
 /** struct ifreq {"lo", flags} of netdevice(7). */
 function ifreq(): Uint8Array {
   const bytes = new Uint8Array(40);
-  bytes.set(Buffer.from("lo"));
+  bytes.set(utf8("lo"));
   bytes[16] = IFF_UP_RUNNING;
   return bytes;
 }
@@ -44,7 +45,7 @@ export function pingSteps(spec: ContainerSpec): SyscallStep[] {
   const path = "sys/net/ipv4/ping_group_range";
   return [
     step("container", "open ping_group_range", "openat", [slot("proc"), path, O.O_WRONLY | O.O_CLOEXEC, 0], { store: true }),
-    step("container", "let these groups ping", "write", [REG, { bytes: Buffer.from(text), text: `"${text}"` }, text.length], {
+    step("container", "let these groups ping", "write", [REG, { bytes: utf8(text), text: `"${text}"` }, text.length], {
       exact: true,
     }),
     step("container", "close it", "close", [REG]),

@@ -1,5 +1,6 @@
 /** /etc/resolv.conf of a container with an uplink: in the throw-away layer, or bound over the file of a root that stays. */
 import { AT_FDCWD, O, OPEN_TREE } from "../ffi/flags.ts";
+import { utf8 } from "../ffi/text.ts";
 import { attach, crossing, makeTarget, placeholder, resolve, step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
@@ -9,7 +10,7 @@ const SCRATCH = "resolv.conf";
 
 /** A new file `path` below `dir` with `text`. O_EXCL: never through a link that lies there. */
 function write(lane: "parent" | "container", dir: Arg, path: string, text: string): SyscallStep[] {
-  const bytes = Buffer.from(text);
+  const bytes = utf8(text);
   const flags = O.O_WRONLY | O.O_CREAT | O.O_EXCL | O.O_NOFOLLOW | O.O_CLOEXEC;
   const [file, store] = lane === "parent" ? [slot("resolv"), "resolv"] : [REG, true as const];
   return [

@@ -140,7 +140,7 @@ export const noNewPrivileges = (lane: Lane): SyscallStep =>
 
 /** seccomp(2) with struct sock_fprog {unsigned short len; struct sock_filter *filter}. */
 function loadFilter(lane: Lane, label: string, base64: string, flags: number): SyscallStep {
-  const bytes = Buffer.from(base64, "base64");
+  const bytes = Uint8Array.fromBase64(base64);
   const length = bytes.length / 8;
   const program = { words: [length, { bytes, text: "" }], text: `{len=${length}, filter=<filter>}` };
   return step(lane, label, "seccomp", [SECCOMP_SET_MODE_FILTER, flags, program]);

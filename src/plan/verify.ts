@@ -3,6 +3,7 @@
  * from the plan ends the start. The witnesses are files of /proc, getcwd(2) and PR_GET_SECCOMP, not the calls themselves.
  */
 import { AT_FDCWD, O, PR } from "../ffi/flags.ts";
+import { utf8 } from "../ffi/text.ts";
 import { step } from "./list.ts";
 import { privilegeLines } from "./security.ts";
 import type { ContainerSpec, IdMap } from "./spec.ts";
@@ -12,7 +13,7 @@ import { REG, type SyscallStep, slot } from "./step.ts";
 function says(file: string, lines: readonly string[]): SyscallStep[] {
   const path = `/proc/self/${file}`;
   const text = lines.map((line) => `${line}\n`).join("");
-  const bytes = Buffer.from(text);
+  const bytes = utf8(text);
   return [
     step("payload", `open ${file}`, "openat", [AT_FDCWD, path, O.O_RDONLY | O.O_CLOEXEC, 0], { store: true }),
     step("payload", `make sure of ${file}`, "says", [REG, { bytes, text: JSON.stringify(text) }, bytes.length]),

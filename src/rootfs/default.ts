@@ -3,6 +3,7 @@ import { NsrunError, UsageError } from "../errors.ts";
 import { AT_FDCWD } from "../ffi/flags.ts";
 import { failed, must, sys } from "../ffi/syscall.ts";
 import { busyboxRoot, findBusybox } from "./busybox.ts";
+import { embeddedApplets } from "./embedded.ts";
 
 /** An unattached mount. A shared one is the process's own and stays; another is the container's, to close after it. */
 export interface Unattached {
@@ -14,7 +15,6 @@ let inMemory: Unattached | undefined;
 
 /** A pristine tmpfs with the tree, mounted nowhere. */
 async function memoryRoot(busybox: string | undefined, shared: boolean, say: (text: string) => void): Promise<Unattached> {
-  const { embeddedApplets } = await import("./embedded.ts");
   const { appletsOf, populateBusyboxRoot } = await import("./skeleton.ts");
   const found = await findBusybox({ busybox, say, fetch: false });
   const fs = must("open a tmpfs for the root", "fsopen", "tmpfs", 1);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { findCommand, visible } from "../../src/cmd/commands.ts";
 import { candidates, candidatesIn, commandCandidates, isLeading } from "../../src/cmd/complete.ts";
 import { type Entry, optionText } from "../../src/cmd/entry.ts";
-import { longOption, type Option, RUN_OPTIONS, VERSION } from "../../src/cmd/options.ts";
+import { longOption, type Option, runOptions, VERSION } from "../../src/cmd/options.ts";
 import { parseWords } from "../../src/cmd/other.ts";
 import { shape, valueCandidates } from "../../src/cmd/values.ts";
 import { NAMESPACES } from "../../src/plan/spec.ts";
@@ -82,7 +82,7 @@ test.each<[string[], string[]]>([
 
 test("every option of the table is offered with its help", async () => {
   const found = await candidates(["run", "--"]);
-  for (const option of RUN_OPTIONS) expect(found).toContainEqual({ kind: "word", text: longOption(option), help: option.help });
+  for (const option of runOptions()) expect(found).toContainEqual({ kind: "word", text: longOption(option), help: option.help });
 });
 
 test("choices come behind =, a negation beside its option, shorts after a lone dash", async () => {

@@ -1,6 +1,6 @@
 /** The parser of `nsrun run`. */
 import { expect, test } from "bun:test";
-import { RUN_OPTIONS } from "../../src/cmd/options.ts";
+import { runOptions } from "../../src/cmd/options.ts";
 import { parseRun } from "../../src/cmd/parse.ts";
 import { didYouMean } from "../../src/near.ts";
 
@@ -44,7 +44,7 @@ test.each([
 });
 
 test("a slip of the keys gets the name that was meant", () => {
-  const names = RUN_OPTIONS.map((option) => option.name);
+  const names = runOptions().map((option) => option.name);
   expect(didYouMean("rotfs", names)).toBe("rootfs");
   expect(didYouMean("hostnmae", names)).toBe("hostname");
   expect(didYouMean("xyzzy", names)).toBeUndefined();

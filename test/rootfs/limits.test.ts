@@ -1,6 +1,6 @@
 /** Limits as they are written. */
 import { expect, test } from "bun:test";
-import { RUN_OPTIONS } from "../../src/cmd/options.ts";
+import { runOptions } from "../../src/cmd/options.ts";
 import { askedLimits, LIMIT_OPTIONS, LIMITS, parseSize } from "../../src/rootfs/limits.ts";
 
 test.each([
@@ -25,7 +25,7 @@ test("only what was asked for; numbers as well as texts", () => {
 test("every limit has an option, and the help says the true default", () => {
   expect(LIMIT_OPTIONS.map((row) => row[1]).sort()).toEqual(Object.keys(LIMITS).sort() as never);
   for (const [, limit, name] of LIMIT_OPTIONS) {
-    const help = RUN_OPTIONS.find((option) => option.name === name)?.help ?? "";
+    const help = runOptions().find((option) => option.name === name)?.help ?? "";
     const said = /default (\w+)$/.exec(help)?.[1] ?? "";
     expect(parseSize(said, name), name).toBe(LIMITS[limit]);
   }

@@ -1,0 +1,18 @@
+/** Strings as bytes and back without Buffer, whose first use costs a start 0.15 ms (docs/design/0005-start-cost.md). */
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** UTF-8, in memory whose address stays (see bytes() in syscall.ts). */
+export function utf8(text: string): Uint8Array<ArrayBuffer> {
+  const room = new Uint8Array(new ArrayBuffer(text.length * 3));
+  return room.subarray(0, encoder.encodeInto(text, room).written);
+}
+
+/** Bytes of `text` in UTF-8, without a terminator. */
+export const byteLength = (text: string): number => utf8(text).length;
+
+/** Writes `text` into `memory` from `at` on; returns how many bytes. */
+export const writeText = (memory: Uint8Array<ArrayBuffer>, at: number, text: string): number =>
+  encoder.encodeInto(text, memory.subarray(at)).written;
+
+export const textOf = (bytes: Uint8Array): string => decoder.decode(bytes);
