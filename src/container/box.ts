@@ -165,5 +165,5 @@ export async function run(command: readonly string[] | string, options: RunOptio
 export async function plan(command: readonly string[], options: ContainerOptions = {}): Promise<Plan> {
   const { spec, release } = await completeSpec(command, options, ["inherit", "inherit", "inherit"]);
   release();
-  return buildPlan(spec, chosenRecipe());
+  return buildPlan(spec, chosenRecipe(spec));
 }

@@ -207,7 +207,9 @@ export class Supervised {
       // the stage died without a word: by a kill from outside, or by a failed step of its own
       this.kill(SIGNALS.KILL);
       this.#fail(
-        this.#failure ?? new NsrunError("the container's watcher was killed", { hint: "the container was ended with it" }),
+        this.#failure ??
+          this.#parentFailure ??
+          new NsrunError("the container's watcher was killed", { hint: "the container was ended with it" }),
       );
     }
     if (!this.#failing) this.#ready.reject(new NsrunError("the container ended before it was ready"));

@@ -90,9 +90,9 @@ export const RULES: readonly Rule[] = [
   ["openat2", "EAGAIN", text("a directory on the way was renamed, or something mounted, at the very moment: nothing was done")],
   ["rooted", "EXDEV", text("the directory was moved out of what is mounted in the container")],
   [
-    "setxattr",
+    "getxattr",
     "EOPNOTSUPP",
-    text("tmpfs has user.* attributes from Linux 6.6 on; without a user namespace none are needed: --userns host"),
+    text("tmpfs has user.* attributes from Linux 6.6 on; before, a joined user namespace cannot have a root made: --userns host"),
   ],
   [
     "mount_setattr",

@@ -2,7 +2,7 @@
 import { StepError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
 import { buildPlan } from "../plan/build.ts";
-import type { ContainerSpec, StdioUse } from "../plan/spec.ts";
+import { type ContainerSpec, mapped, type StdioUse } from "../plan/spec.ts";
 import type { Plan } from "../plan/step.ts";
 import type { RunOptions } from "./options.ts";
 import { chosenRecipe, tryRecipes } from "./recipe.ts";
@@ -18,27 +18,34 @@ export interface Planned {
   readonly plan: Plan;
 }
 
+/** What tells the recipe: with --rw and mapped owners there is a choice too, but the parent's steps would write into the directory. */
+function tried(spec: ContainerSpec): ContainerSpec | undefined {
+  if (!spec.privileged || !spec.root) return undefined;
+  if (spec.root.layer === "overlay") return spec;
+  return mapped(spec) ? { ...spec, root: { ...spec.root, layer: "overlay" } } : undefined;
+}
+
 /**
  * Which recipe a kernel knows is found by trying, as a run does: the parent's steps make detached mounts, which end with
  * their descriptors. Whatever else fails there will fail in the run as well, and is no reason not to show the plan.
  */
 function workingPlan({ spec, driver, programs }: Complete): Plan {
-  if (!spec.privileged || spec.root?.layer !== "overlay") return buildPlan(spec, chosenRecipe());
+  const trial = tried(spec);
   try {
-    return tryRecipes(spec, (plan) => {
-      const slots = new Slots(driver, programs);
-      if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
-      try {
-        prepare(plan, slots);
-      } finally {
-        slots.close();
-      }
-      return plan;
-    });
+    if (trial)
+      tryRecipes(trial, (plan) => {
+        const slots = new Slots(driver, programs);
+        if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
+        try {
+          prepare(plan, slots);
+        } finally {
+          slots.close();
+        }
+      });
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
-    return buildPlan(spec, chosenRecipe());
   }
+  return buildPlan(spec, chosenRecipe(spec));
 }
 
 /** An archive or busybox is unpacked into the cache all the same: the plan names the directory. Throws UsageError. */

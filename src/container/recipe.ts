@@ -1,29 +1,56 @@
-/** How a root is made is found by trying: the detached way first, and where the kernel cannot, by paths from then on. */
+/** How a root is made is found by trying: the best way first, and where the kernel cannot, the older one from then on. */
 import { StepError } from "../errors.ts";
 import { buildPlan } from "../plan/build.ts";
-import type { ContainerSpec, Recipe } from "../plan/spec.ts";
-import type { Plan } from "../plan/step.ts";
+import { type ContainerSpec, mapped, type Recipe } from "../plan/spec.ts";
+import type { Plan, SyscallStep } from "../plan/step.ts";
 
-let known: Recipe | undefined;
-
-/** NSRUN_ROOT_RECIPE=paths: for tests of the older way on a newer kernel. */
-export function chosenRecipe(): Recipe {
-  if (known === undefined && process.env.NSRUN_ROOT_RECIPE === "paths") known = "paths";
-  return known ?? "detached";
+/** Containers for which there is a choice, and what is known of it in this process. */
+interface Choice {
+  readonly best: Recipe;
+  readonly older: Recipe;
+  /** The step that an older kernel refuses, and what it says. A plan without one has shown nothing. */
+  readonly shows: (step: SyscallStep) => boolean;
+  readonly tooOld: ReadonlySet<string>;
+  known?: Recipe;
 }
 
-/** What kernels before 6.15 answer to layers by descriptor (EINVAL, EBADF, EOPNOTSUPP) and before 5.2 to fsopen (ENOSYS). */
-const TOO_OLD = new Set(["EINVAL", "EBADF", "EOPNOTSUPP", "ENOSYS"]);
 const NEW_CALLS = new Set(["fsopen", "fsconfig", "fsmount"]);
 
-function cannotDetach(plan: Plan, error: unknown): boolean {
-  if (!(error instanceof StepError) || !TOO_OLD.has(error.code)) return false;
-  const step = plan.prepare[error.place.index - 1];
-  return step !== undefined && NEW_CALLS.has(step.call);
+/** Before 6.15 layers by descriptor are answered with EINVAL, EBADF or EOPNOTSUPP, and before 5.2 fsopen with ENOSYS. */
+const plain: Choice = {
+  best: "detached",
+  older: "paths",
+  shows: ({ call }) => NEW_CALLS.has(call),
+  tooOld: new Set(["EINVAL", "EBADF", "EOPNOTSUPP", "ENOSYS"]),
+};
+
+/** Before 6.6 tmpfs has no user.* attributes, which an overlay needs that is made in the container's user namespace. */
+const withOwners: Choice = {
+  best: "paths",
+  older: "staged",
+  shows: ({ call }) => call === "getxattr",
+  tooOld: new Set(["EOPNOTSUPP"]),
+};
+
+const choiceFor = (spec: ContainerSpec | undefined): Choice => (spec && mapped(spec) ? withOwners : plain);
+
+/** NSRUN_ROOT_RECIPE=paths, =staged: for tests of an older way on a newer kernel, where the container has the choice at all. */
+export function chosenRecipe(spec?: ContainerSpec): Recipe {
+  const choice = choiceFor(spec);
+  if (choice.known === undefined && process.env.NSRUN_ROOT_RECIPE === choice.older) choice.known = choice.older;
+  const recipe = choice.known ?? choice.best;
+  return recipe === "staged" && spec?.namespaces.user.mode !== "new" ? choice.best : recipe; // whose ids a joined one has is not known
 }
 
-/** Whether a plan that worked has shown that layers by descriptor work: those that write in place or map owners have none. */
-const layered = (plan: Plan): boolean => plan.prepare.some(({ store }) => store === "root.fs");
+/** Whether a plan that worked has shown that the best way does: of those without owners to map, those with layers. */
+const showed = (choice: Choice, plan: Plan): boolean =>
+  choice === plain ? plan.prepare.some(({ store }) => store === "root.fs") : plan.prepare.some(choice.shows);
+
+function refused(choice: Choice, plan: Plan, error: unknown): boolean {
+  if (!(error instanceof StepError) || !choice.tooOld.has(error.code)) return false;
+  const step = plan.prepare[error.place.index - 1];
+  return step !== undefined && choice.shows(step);
+}
 
 let last: { readonly spec: ContainerSpec; readonly recipe: Recipe; key?: string; readonly plan: Plan } | undefined;
 
@@ -47,15 +74,17 @@ function planOf(spec: ContainerSpec, recipe: Recipe): Plan {
 
 /** `make` with the plan of the best recipe; a step that only newer kernels know sends us to the older one, once. */
 export function tryRecipes<T>(spec: ContainerSpec, make: (plan: Plan) => T): T {
-  const recipe = chosenRecipe();
+  const choice = choiceFor(spec);
+  const recipe = chosenRecipe(spec);
   const plan = planOf(spec, recipe);
   try {
     const made = make(plan);
-    if (layered(plan)) known = recipe;
+    if (showed(choice, plan)) choice.known = recipe;
     return made;
   } catch (error) {
-    if (recipe !== "detached" || known !== undefined || !cannotDetach(plan, error)) throw error;
-    known = "paths";
-    return make(planOf(spec, "paths"));
+    if (choice.known !== undefined || !refused(choice, plan, error)) throw error;
+    choice.known = choice.older;
+    if (chosenRecipe(spec) === recipe) throw error;
+    return make(planOf(spec, choice.older));
   }
 }

@@ -108,10 +108,15 @@ static void nsi_send(long sock, int *rec, int kind, int a, int b) {
 }
 
 /* The end of a lane: what was passed over before (every place where the command was looked for), then the failure itself.
- * Not told one by one: each record would wake the supervisor while the command starts. */
+ * Not told one by one: each record would wake the supervisor while the command starts. A stage that has cloned its container
+ * (the kernel writes the pid for the caller of clone alone) takes it along: when the failure is heard, nothing is left. */
 static void nsi_fail(struct plan *p, long i, long error) {
   long k;
   int rec[4]; /* not p->rec: that holds the pid which the watch needs */
+  if (p->rec[1]) {
+    nsi_sys(SYS_kill, p->rec[1], 9, 0, 0, 0, 0);
+    nsi_sys(SYS_wait4, p->rec[1], 0, 0, 0, 0, 0);
+  }
   for (k = 0; k < i; k++)
     if ((p->steps[k].flags & SOFT) && p->steps[k].a[5]) nsi_send(p->sock, rec, R_SOFT, k, p->steps[k].a[5]);
   nsi_send(p->sock, rec, R_FAILED, i, error);

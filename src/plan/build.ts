@@ -14,6 +14,7 @@ import { rootSteps } from "./root.ts";
 import { boundSteps, undumpable } from "./security.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type Recipe } from "./spec.ts";
 import { dieWithStage, joinSteps, openJoined, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
+import { isStaged, stagedAfter, stagedBefore, stagedUnshare, stagedWait } from "./staged.ts";
 import { type Plan, REG, type SyscallStep, slot } from "./step.ts";
 import { terminalPrepare, terminalSteps } from "./terminal.ts";
 import { uplinkReady, uplinkSteps } from "./uplink.ts";
@@ -58,9 +59,10 @@ function clocks(spec: ContainerSpec): SyscallStep[] {
 /** The container's own steps up to the point where its process may begin. */
 function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { prepare: SyscallStep[]; steps: SyscallStep[] } {
   const ownUser = spec.namespaces.user.mode === "new";
+  const staged = isStaged(spec, recipe);
   const clocked = ownUser && spec.namespaces.time.mode === "new";
   const root = spec.root ? rootSteps(spec, spec.root, recipe) : { prepare: [], container: [] };
-  const mounts = spec.root ? mountSteps(spec) : { prepare: [], container: [] };
+  const mounts = spec.root ? mountSteps(spec, recipe) : { prepare: [], container: [] };
   const identity = ownUser
     ? [
         ...becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false), // what follows is made by, and so belongs to, root inside
@@ -83,9 +85,10 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
       ...dieWithStage(),
       ...enterCgroup(spec),
       step("container", "modes as given", "umask", [0]),
-      ...(waits && ownUser ? [waitForGo()] : []),
+      ...(waits && ownUser ? [staged ? stagedWait() : waitForGo()] : []),
       ...(ownUser ? clocks(spec) : []),
       ...identity,
+      ...(staged ? [stagedUnshare()] : []),
       ...(spec.namespaces.mnt.mode === "new" ? [isolate()] : []),
       ...root.container,
       ...mounts.container,
@@ -103,11 +106,12 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
 /** The plan of a container. `recipe` is how its root is made, where there is a choice. */
 export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Plan {
   const uplink = uplinkSteps(spec);
-  const owners = idmapSteps(spec);
+  const owners = idmapSteps(spec, recipe);
   const between = [...idMapSteps(spec), ...owners.between, ...networkSteps(spec), ...uplink.between];
   const waits = between.length > 0;
   const container = containerSteps(spec, recipe, waits);
-  const flags = cloneFlags(spec);
+  const staged = spec.root && isStaged(spec, recipe) ? stagedAfter(spec, spec.root) : [];
+  const flags = cloneFlags(spec) & ~(staged.length > 0 ? CLONE.CLONE_NEWNS : 0);
   const { init, args } = spec.process;
   const ownPid = spec.namespaces.pid.mode === "new";
   const sweeps = !ownPid || spec.net.mode === "pasta"; // what else the stage has for children ends with the container
@@ -120,6 +124,7 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
       ...raiseSteps(spec),
       ...joinSteps(spec),
       ...(spec.namespaces.user.mode === "new" ? [] : timeSteps(spec, "stage")),
+      ...(staged.length > 0 ? stagedBefore() : []),
       ...ownPidfd(),
       step("stage", "clone the container", "clone", [flags | CLONE.CLONE_PARENT_SETTID | 17, 0, { slot: "rec.a" }, 0, 0], {
         jump: "watch",
@@ -129,6 +134,7 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
       ...boundSteps(spec),
       ...(init ? initSteps(spec, payload) : payload),
       report(),
+      ...staged,
       ...stageWatch(sweeps, spec.process.terminal, [...removeLinkSteps(spec), ...uplink.removal]),
     ],
     between,

@@ -1,8 +1,9 @@
 /** /dev: a tmpfs of its own with the few nodes that programs expect, whatever the rootfs has there. */
-import { AT_FDCWD, FSCONFIG, MOUNT_ATTR, MS, O, S } from "../ffi/flags.ts";
+import { AT, AT_FDCWD, FSCONFIG, MOUNT_ATTR, MS, O, S } from "../ffi/flags.ts";
+import { rootOutside } from "./identity.ts";
 import { attach, placeholder, resolve, step } from "./list.ts";
 import { detachedFs } from "./root.ts";
-import type { ContainerSpec } from "./spec.ts";
+import { type ContainerSpec, mapped, type Recipe } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
 
 /** Character devices by major and minor number: Linux Documentation/admin-guide/devices.txt. */
@@ -23,6 +24,7 @@ export const LINKS = [
   ["stderr", "/proc/self/fd/2"],
 ] as const;
 
+const ENODATA = 61;
 const DIRECTORIES = ["pts", "shm", "mqueue"] as const;
 const DEV_MODE = [["mode", "0755"] as const, ["size", "64k"] as const];
 const DEV_FLAGS = MOUNT_ATTR.MOUNT_ATTR_NOSUID | MOUNT_ATTR.MOUNT_ATTR_NOEXEC;
@@ -41,6 +43,28 @@ function prepared(): SyscallStep[] {
     ...DIRECTORIES.map((name) => step("parent", `mkdir /dev/${name}`, "mkdirat", [slot("dev"), name, 0o755])),
   ];
 }
+
+/** Where tmpfs cannot map owners: all of it is given to root inside. "": the tmpfs itself. */
+function givenAway(spec: ContainerSpec): SyscallStep[] {
+  const { uid, gid } = rootOutside(spec);
+  const flags = AT.AT_EMPTY_PATH | AT.AT_SYMLINK_NOFOLLOW;
+  return ["", ...[...NODES, ...LINKS].map(([name]) => name), ...DIRECTORIES].map((name) =>
+    step("parent", `give /dev${name === "" ? "" : `/${name}`} to root inside`, "fchownat", [slot("dev"), name, uid, gid, flags]),
+  );
+}
+
+/** Overlay without them mounts, and then says EIO when a directory of the lower layer is removed. recipe.ts knows what to do. */
+const attributesWork = (): SyscallStep =>
+  step(
+    "parent",
+    "make sure that tmpfs has overlay's attributes",
+    "getxattr",
+    [{ template: ["/proc/self/fd/", slot("dev")] }, "user.overlay.nsrun", null, 0],
+    { tolerate: ENODATA, why: "it has user.* attributes from Linux 6.6 on, and can map owners from 6.3 on" },
+  );
+
+const mappedDev = (spec: ContainerSpec, recipe: Recipe): SyscallStep[] =>
+  recipe === "staged" ? givenAway(spec) : [attributesWork()];
 
 /** Unprivileged: the container makes the tmpfs, attached nowhere, so that its descriptor is there before it has a path. */
 function made(): SyscallStep[] {
@@ -78,12 +102,12 @@ function ttyGroup(spec: ContainerSpec): string {
   return mapped || (spec.privileged && mode === "share") ? ",gid=5" : "";
 }
 
-export function devSteps(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
+export function devSteps(spec: ContainerSpec, recipe: Recipe): { prepare: SyscallStep[]; container: SyscallStep[] } {
   const { MS_NOSUID, MS_NOEXEC, MS_NODEV } = MS;
   const pts = `newinstance,ptmxmode=0666,mode=0620${ttyGroup(spec)}`;
   const ownIpc = spec.namespaces.ipc.mode === "new";
   return {
-    prepare: spec.privileged ? prepared() : [placeholder("dev")],
+    prepare: spec.privileged ? [...prepared(), ...(mapped(spec) ? mappedDev(spec, recipe) : [])] : [placeholder("dev")],
     container: [
       ...(spec.privileged ? [] : made()),
       resolve("dev", "find /dev", true),

@@ -8,6 +8,12 @@ import { type Lane, type ProgramStep, REG, type Step, type SyscallStep, slot } f
 /** The lines of uid_map or gid_map: container id, host id, size. */
 export const mapText = (maps: readonly IdMap[]): string => maps.map((m) => `${m.containerId} ${m.hostId} ${m.size}\n`).join("");
 
+/** Who root inside is outside, in a new user namespace: its maps always have id 0. */
+export function rootOutside({ idMaps }: ContainerSpec): { uid: number; gid: number } {
+  const outside = (maps: readonly IdMap[]) => maps.find(({ containerId }) => containerId === 0)!.hostId;
+  return { uid: outside(idMaps!.uid), gid: outside(idMaps!.gid) };
+}
+
 /** open, write whole, close of /proc/PID/FILE by the parent. */
 function writeProc(file: string, text: string, why?: string): SyscallStep[] {
   const bytes = utf8(text);

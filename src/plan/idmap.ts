@@ -5,7 +5,7 @@
  */
 import { AT, AT_FDCWD, MOUNT_ATTR, O } from "../ffi/flags.ts";
 import { step } from "./list.ts";
-import { type ContainerSpec, mapped } from "./spec.ts";
+import { type ContainerSpec, mapped, type Recipe } from "./spec.ts";
 import { type SyscallStep, slot } from "./step.ts";
 
 interface Target {
@@ -14,13 +14,14 @@ interface Target {
   readonly label: string;
 }
 
-function targets({ root, mounts }: ContainerSpec): Target[] {
+function targets({ root, mounts }: ContainerSpec, recipe: Recipe): Target[] {
   if (!root) return [];
   const base: Target[] = [
     root.layer === "overlay"
       ? { slot: "lower", recursive: false, label: "map the owners of the lower layer" }
       : { slot: "root", recursive: true, label: "map the owners of the root" },
-    { slot: "dev", recursive: false, label: "map the owners of /dev" },
+    // before 6.3 tmpfs could not; then it belongs to root inside as it is: dev.ts
+    ...(recipe === "staged" ? [] : [{ slot: "dev", recursive: false, label: "map the owners of /dev" }]),
   ];
   const volumes = mounts.flatMap((mount, i) =>
     mount.type === "bind" && mount.idmap !== false
@@ -30,12 +31,12 @@ function targets({ root, mounts }: ContainerSpec): Target[] {
   return [...base, ...volumes];
 }
 
-function mapOwners(spec: ContainerSpec, userns: string): SyscallStep[] {
+function mapOwners(spec: ContainerSpec, recipe: Recipe, userns: string): SyscallStep[] {
   const attributes = {
     words: [MOUNT_ATTR.MOUNT_ATTR_IDMAP, 0, 0, slot(userns)],
     text: `{attr_set=MOUNT_ATTR_IDMAP, attr_clr=0, propagation=0, userns_fd=<${userns}>}`,
   };
-  return targets(spec).map((target) =>
+  return targets(spec, recipe).map((target) =>
     step("parent", target.label, "mount_setattr", [
       slot(target.slot),
       "",
@@ -47,9 +48,9 @@ function mapOwners(spec: ContainerSpec, userns: string): SyscallStep[] {
 }
 
 /** Before anything is started: a user namespace that exists already. After the clone: the container's own, when it has its maps. */
-export function idmapSteps(spec: ContainerSpec): { prepare: SyscallStep[]; between: SyscallStep[] } {
+export function idmapSteps(spec: ContainerSpec, recipe: Recipe): { prepare: SyscallStep[]; between: SyscallStep[] } {
   if (!mapped(spec)) return { prepare: [], between: [] };
-  if (spec.namespaces.user.mode === "join") return { prepare: mapOwners(spec, "join.user"), between: [] };
+  if (spec.namespaces.user.mode === "join") return { prepare: mapOwners(spec, recipe, "join.user"), between: [] };
   const path = { template: ["/proc/", slot("pid"), "/ns/user"] };
   return {
     prepare: [],
@@ -57,7 +58,7 @@ export function idmapSteps(spec: ContainerSpec): { prepare: SyscallStep[]; betwe
       step("parent", "open the container's user namespace", "openat", [AT_FDCWD, path, O.O_RDONLY | O.O_CLOEXEC, 0], {
         store: "userns",
       }),
-      ...mapOwners(spec, "userns"),
+      ...mapOwners(spec, recipe, "userns"),
     ],
   };
 }

@@ -20,6 +20,7 @@ const PAGES: Readonly<Record<string, Page>> = {
   fsconfig: ["fsconfig(2)", "an option of the file system to be"],
   fsmount: ["fsmount(2)", "a mount without a place: the host never sees it"],
   fsopen: ["fsopen(2)", "a file system that is made step by step, without a mount point on the host"],
+  getxattr: ["getxattr(2), tmpfs(5)", "overlay keeps what it must know in attributes of the layer"],
   getpid: ["getpid(2)", "pidfd_open wants a number"],
   guard: ["poll(2), PR_SET_PDEATHSIG(2const)", "it may have died before the signal was asked for"],
   ioctl: ["ioctl(2)", "the device's own request"],
@@ -47,7 +48,6 @@ const PAGES: Readonly<Record<string, Page>> = {
   at_root: ["getcwd(2)", "a call that said it was done is not believed: the kernel is asked"],
   rooted: ["getcwd(2)", "a directory that the root does not lead to is one of the host's (CVE-2024-21626)"],
   seccomp: ["seccomp(2)", "from here on calls that are not allowed are refused"],
-  setxattr: ["setxattr(2), tmpfs(5)", "overlay keeps what it must know in attributes of the layer"],
   reap: ["wait(2), sigwaitinfo(2), pid_namespaces(7)", "pid 1 inherits all orphans; unreaped they stay zombies"],
   recvmsg: ["recvmsg(2), unix(7)", "descriptors travel over a socket"],
   reset_signals: ["sigaction(2), signal(7)", "an ignored signal stays ignored over exec"],
@@ -107,7 +107,7 @@ const SPECIAL: readonly (readonly [call: string, word: string | number, page: st
 
 function special({ call, args }: SyscallStep): string | undefined {
   const path = args.find((arg) => typeof arg === "object" && arg !== null && "template" in arg);
-  if (path && "template" in path) {
+  if (path && "template" in path && call === "openat") {
     const file = path.template.at(-1);
     if (file === "/ns/net") return "network_namespaces(7)";
     return "user_namespaces(7)";

@@ -24,11 +24,14 @@ function born(group: Group, groups: readonly Group[]): Lane | undefined {
   return groups.slice(groups.indexOf(group) + 1).find(({ lane }) => lane !== group.lane && lane !== "parent")?.lane;
 }
 
-function lines(group: Group, groups: readonly Group[]): string[] {
+/** Who hears the parent's go. */
+const waits = ({ child }: Plan): Lane => child.find(({ label }) => label === "wait for the parent's go")?.lane ?? "container";
+
+function lines(group: Group, groups: readonly Group[], go: Lane): string[] {
   const { lane, telling, label } = group;
   const call = callText(telling);
   const text = `${number(group)}. ${entities(label)}<br/>${entities(call.length > 90 ? `${call.slice(0, 89)}…` : call)}`;
-  if ("fixed" in telling) return [`parent->>${telling.fixed === "go" ? "container" : "stage"}: ${text}`];
+  if ("fixed" in telling) return [`parent->>${telling.fixed === "go" ? go : "stage"}: ${text}`];
   if ("call" in telling && telling.label === "report the pid") return [`${lane}->>parent: ${text}`];
   const child = born(group, groups);
   if (child) return [`${lane}->>kernel: ${text}`, `kernel-->>${child}: a new process`];
@@ -44,7 +47,7 @@ export function planMermaid(plan: Plan): string {
   return [
     "sequenceDiagram",
     ...[...lanes, "kernel" as const].map((lane) => `  participant ${lane} as ${NAMES[lane]}`),
-    ...groups.flatMap((group) => lines(group, groups)).map((line) => `  ${line}`),
+    ...groups.flatMap((group) => lines(group, groups, waits(plan))).map((line) => `  ${line}`),
     "",
   ].join("\n");
 }

@@ -6,7 +6,7 @@ import { attach, crossing, makeTarget, mountAttr, placeholder, resolve, step } f
 import { kernelFsSteps, maskSteps } from "./masks.ts";
 import { pingSteps } from "./network.ts";
 import { boundResolvConf } from "./resolv.ts";
-import type { ContainerSpec, Mount } from "./spec.ts";
+import type { ContainerSpec, Mount, Recipe } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
 
 const back = () => step("container", "return to the new root", "fchdir", [slot("root")]);
@@ -70,9 +70,9 @@ function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare:
 }
 
 /** All mounts of a container with a root of its own. */
-export function mountSteps(spec: ContainerSpec): { prepare: SyscallStep[]; container: SyscallStep[] } {
+export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: SyscallStep[]; container: SyscallStep[] } {
   const kernelFs = kernelFsSteps(spec);
-  const dev = devSteps(spec);
+  const dev = devSteps(spec, recipe);
   const masks = maskSteps(spec);
   const resolvers = boundResolvConf(spec);
   const user = spec.mounts.map((mount, i) => userMount(spec, mount, i));

@@ -9,7 +9,7 @@ const TARGET = "/etc/resolv.conf";
 const SCRATCH = "resolv.conf";
 
 /** A new file `path` below `dir` with `text`. O_EXCL: never through a link that lies there. */
-function write(lane: "parent" | "container", dir: Arg, path: string, text: string): SyscallStep[] {
+function write(lane: "parent" | "stage" | "container", dir: Arg, path: string, text: string): SyscallStep[] {
   const bytes = utf8(text);
   const flags = O.O_WRONLY | O.O_CREAT | O.O_EXCL | O.O_NOFOLLOW | O.O_CLOEXEC;
   const [file, store] = lane === "parent" ? [slot("resolv"), "resolv"] : [REG, true as const];
@@ -23,7 +23,7 @@ function write(lane: "parent" | "container", dir: Arg, path: string, text: strin
  * In the upper layer `u` before the overlay is mounted: there it hides whatever the root has in that place, a link to
  * anywhere too, and an ordinary user may do it over directories of somebody else's.
  */
-export function layerResolvConf({ net }: ContainerSpec, lane: "parent" | "container"): SyscallStep[] {
+export function layerResolvConf({ net }: ContainerSpec, lane: "parent" | "stage" | "container"): SyscallStep[] {
   if (net.mode !== "pasta") return [];
   const dir = lane === "parent" ? slot("layer") : AT_FDCWD;
   return [step(lane, "mkdir u/etc", "mkdirat", [dir, "u/etc", 0o755]), ...write(lane, dir, "u/etc/resolv.conf", net.resolvConf)];

@@ -1,8 +1,10 @@
 /** Where `/` comes from: steps that end with the slot "root" and the working directory being the new root, still under the old one. */
 import { AT, AT_FDCWD, FSCONFIG, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { mountAttr, placeholder, step } from "./list.ts";
+import { attachLower, layerSteps, MOUNT_POINTS, mappedLower, overlayStep } from "./overlay.ts";
 import { layerResolvConf } from "./resolv.ts";
 import { type ContainerSpec, mapped, type Recipe, type RootSpec } from "./spec.ts";
+import { isStaged, stagedPrepare, stagedRoot } from "./staged.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
 
 const { FSCONFIG_SET_STRING, FSCONFIG_SET_FD, FSCONFIG_CMD_CREATE } = FSCONFIG;
@@ -31,9 +33,6 @@ export function detachedFs(
 
 const mkdir = (dir: string, name: string, mode = 0o755) =>
   step("parent", `mkdir ${name}`, "mkdirat", [slot(dir), name, mode], { tolerate: 17 });
-
-/** The upper layer's own directories win over whatever the rootfs has there: a link, a file, nothing. */
-const MOUNT_POINTS = ["dev", "proc", "sys"];
 
 function detachedOverlay(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   const open = (dir: string, name: Arg, into: string) =>
@@ -90,74 +89,16 @@ const holdRoot = (): SyscallStep[] => [
   step("container", "keep it by number", "dup3", [REG, slot("root"), O.O_CLOEXEC]),
 ];
 
-const escapeLayer = (path: string): string => path.replace(/[\\:,]/g, "\\$&");
-
-/** An unattached mount as the lower layer: it gets a name inside the layer's tmpfs, since the overlay wants a path. */
-function lowerByDescriptor(fd: Arg): SyscallStep[] {
-  return [
-    step("container", "mkdir l", "mkdirat", [AT_FDCWD, "l", 0o755]),
-    step("container", "mount the lower layer on it", "move_mount", [fd, "", AT_FDCWD, "l", MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH]),
-  ];
-}
-
-/** Overlay without them mounts, and then says EIO when a directory of the lower layer is removed: better not to begin. */
-const attributesWork = (): SyscallStep =>
-  step(
-    "container",
-    "make sure that the layer can hold overlay's attributes",
-    "setxattr",
-    ["u", "user.overlay.nsrun", { bytes: Uint8Array.of(121), text: '"y"' }, 1, 0],
-    { why: "tmpfs has user.* attributes from Linux 6.6 on" },
-  );
-
-/** The lower layer as an unattached mount, whose owners can be mapped when the container's user namespace exists. */
-function mappedLower({ lower }: RootSpec): SyscallStep[] {
-  const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC } = OPEN_TREE;
-  const path = typeof lower === "string";
-  if (!path && !lower.shared) return []; // it is the container's own already
-  const from = path ? [AT_FDCWD, lower] : [slot("lower"), ""];
-  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (path ? 0 : AT.AT_EMPTY_PATH);
-  return [
-    step("parent", "clone the mount of the lower layer", "open_tree", [...from, flags], { store: "lower" }),
-    step("parent", "make the clone private", "mount_setattr", [
-      slot("lower"),
-      "",
-      AT.AT_EMPTY_PATH,
-      mountAttr(0, MS.MS_PRIVATE),
-      32,
-    ]),
-  ];
-}
-
-function overlayByPaths(spec: ContainerSpec, root: RootSpec, userxattr: boolean): SyscallStep[] {
+/** In the container's own user namespace `userxattr`: the super block belongs to that, and knows no device nodes. */
+function overlayByPaths(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   const { lower } = root;
-  const byPath = typeof lower === "string" && !mapped(spec);
-  const data = `lowerdir=${byPath ? escapeLayer(lower) : "l"},upperdir=u,workdir=w${userxattr ? ",userxattr" : ""}`;
-  const make = (name: string) => step("container", `mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755]);
+  const path = typeof lower === "string" && !mapped(spec) ? lower : undefined;
+  const userxattr = !spec.privileged || spec.namespaces.user.mode !== "share";
   return [
-    step(
-      "container",
-      `mount a tmpfs for the layer on ${root.anchor}`,
-      "mount",
-      ["tmpfs", root.anchor, "tmpfs", MS.MS_NODEV, "mode=0755"],
-      {
-        why: "seen in this mount namespace only; it is under the old root and goes with it",
-      },
-    ),
-    step("container", "enter it", "chdir", [root.anchor]),
-    ...["u", "w", "o", ...MOUNT_POINTS.map((name) => `u/${name}`)].map(make),
+    ...layerSteps("container", root),
     ...layerResolvConf(spec, "container"),
-    ...(mapped(spec) ? [attributesWork()] : []),
-    ...(byPath ? [] : lowerByDescriptor(slot("lower"))),
-    step(
-      "container",
-      `mount the overlay over ${byPath ? lower : "the lower layer"}`,
-      "mount",
-      ["overlay", "o", "overlay", MS.MS_NODEV, data],
-      {
-        ...(userxattr ? { why: "userxattr: trusted.* attributes need the initial user namespace" } : {}),
-      },
-    ),
+    ...(path === undefined ? attachLower("container") : []),
+    overlayStep("container", path, userxattr),
     step("container", "enter the new root", "chdir", ["o"]),
     ...holdRoot(),
   ];
@@ -178,33 +119,31 @@ function bindByPaths(root: RootSpec & { lower: string }): SyscallStep[] {
   ];
 }
 
+/** A detached tree, in the slot "root". */
+const attachRoot = (): SyscallStep[] => [
+  step("container", "mount the new root over the old one", "move_mount", [
+    slot("root"),
+    "",
+    AT_FDCWD,
+    "/",
+    MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH,
+  ]),
+  step("container", "enter the new root", "fchdir", [slot("root")]),
+];
+
 /** What the parent prepares and what the container does to have its root mounted and open. */
 export function rootSteps(
   spec: ContainerSpec,
   root: RootSpec,
   recipe: Recipe,
 ): { prepare: SyscallStep[]; container: SyscallStep[] } {
-  const detached = spec.privileged && (root.layer === "bind" || (recipe === "detached" && !mapped(spec)));
-  if (detached) {
-    return {
-      prepare: root.layer === "bind" ? clonedDirectory(root.lower as string) : detachedOverlay(spec, root),
-      container: [
-        step("container", "mount the new root over the old one", "move_mount", [
-          slot("root"),
-          "",
-          AT_FDCWD,
-          "/",
-          MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH,
-        ]),
-        step("container", "enter the new root", "fchdir", [slot("root")]),
-      ],
-    };
-  }
+  if (isStaged(spec, recipe)) return { prepare: stagedPrepare(root), container: [...stagedRoot(root), ...attachRoot()] };
+  if (spec.privileged && root.layer === "bind")
+    return { prepare: clonedDirectory(root.lower as string), container: attachRoot() };
+  if (spec.privileged && recipe === "detached" && !mapped(spec))
+    return { prepare: detachedOverlay(spec, root), container: attachRoot() };
   return {
     prepare: [...(mapped(spec) ? mappedLower(root) : []), placeholder("root")],
-    container:
-      root.layer === "bind"
-        ? bindByPaths(root as RootSpec & { lower: string })
-        : overlayByPaths(spec, root, !spec.privileged || spec.namespaces.user.mode !== "share"),
+    container: root.layer === "bind" ? bindByPaths(root as RootSpec & { lower: string }) : overlayByPaths(spec, root),
   };
 }

@@ -212,8 +212,11 @@ export interface ContainerSpec {
   readonly privileged: boolean;
 }
 
-/** How `/` is made. `detached`: by the parent, as a tree that is mounted nowhere (6.15); `paths`: by the container. */
-export type Recipe = "detached" | "paths";
+/**
+ * How `/` is made. `detached`: by the parent, as a tree that is mounted nowhere (6.15); `paths`: by the container; `staged`: by
+ * the stage, where owners are mapped and the kernel is too old for the container to do it (6.6).
+ */
+export type Recipe = "detached" | "paths" | "staged";
 
 /**
  * Root's container in another user namespace: the parent can do for its mounts what it cannot, give them mapped owners. An

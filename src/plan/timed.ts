@@ -4,6 +4,7 @@
  */
 import { step } from "./list.ts";
 import { type Plan, type SyscallStep, slot } from "./step.ts";
+import { lastBeforeWatch } from "./timeline.ts";
 
 /** A fixed address, far from the sealed ELF's two segments (src/ffi/image.ts) and below what mmap(2) gives by itself. */
 const PAGE = 0x20000000;
@@ -67,6 +68,7 @@ function timedChild(child: readonly SyscallStep[]): SyscallStep[] {
   const send = (what: SyscallStep["args"][number], length: number) =>
     step("stage", "send the times", "sendto", [slot("sock"), what, length, MSG_NOSIGNAL, 0, 0], own);
   const out = [step("stage", "a page for the times", "mmap", map, own), stamp("stage", stampOf.begin(n))];
+  const free = lastBeforeWatch(child);
   let filtered = false;
   for (const [i, one] of child.entries()) {
     const { mark, ...rest } = one;
@@ -76,7 +78,7 @@ function timedChild(child: readonly SyscallStep[]): SyscallStep[] {
     out.push(closing(rest));
     filtered ||= one.call === FILTER;
     if (!filtered && !LAST.has(one.call)) out.push(stamp(one.lane, stampOf.after(i)));
-    if (mark === "watch") out.push(...untilExec(n));
+    if (i === free) out.push(...untilExec(n));
   }
   return out;
 }

@@ -24,6 +24,19 @@ const GO: FixedStep = {
 
 export type TimelineStep = Step | FixedStep;
 
+/** Behind a clone each process goes on for itself: the stage's first step is its report. -1: there is none. */
+function reportOf(child: readonly SyscallStep[]): number {
+  const clone = child.findIndex((step) => step.jump === "watch");
+  return clone < 0 ? -1 : child.findIndex((step, i) => i > clone && step.lane === "stage");
+}
+
+/** The stage's last step before it only watches: its report, or that it lets the container take the root which it has made. */
+export function lastBeforeWatch(child: readonly SyscallStep[]): number {
+  const report = reportOf(child);
+  const made = child.findIndex(({ lane, call }, i) => i > report && lane === "stage" && call === "write");
+  return report < 0 || made < 0 ? report : made;
+}
+
 /**
  * The lists of a plan as one. What waits for the parent comes after what the parent does meanwhile; the stage reports the
  * pid before it; what the stage does after its watch comes last.
@@ -33,9 +46,9 @@ export function timeline(plan: Plan): TimelineStep[] {
   const [prepare, child] = [plan.prepare.filter(kept), plan.child.filter(kept)];
   const between = plan.waits ? [...plan.between, GO] : plan.between;
   const clone = child.findIndex((step) => step.jump === "watch");
-  // behind a clone each process goes on for itself: the stage's first step is its report
-  const report = child.findIndex((step, i) => i > clone && step.lane === "stage");
-  if (clone < 0 || report < clone) return [...prepare, START, ...child, ...between];
-  const rest = [...child.slice(clone + 1, report), ...child.slice(report + 1)];
+  const report = reportOf(child);
+  if (report < 0) return [...prepare, START, ...child, ...between];
+  const made = lastBeforeWatch(child);
+  const rest = [...child.slice(report + 1, made + 1), ...child.slice(clone + 1, report), ...child.slice(made + 1)];
   return [...prepare, START, ...child.slice(0, clone + 1), child[report]!, ...between, ...rest];
 }

@@ -2,7 +2,7 @@
 import { callText } from "./call.ts";
 import type { Plan, Step, SyscallStep } from "./step.ts";
 import { stampOf } from "./timed.ts";
-import { type TimelineStep, timeline } from "./timeline.ts";
+import { lastBeforeWatch, type TimelineStep, timeline } from "./timeline.ts";
 
 export const KINDS = ["clone", "maps", "network", "mounts", "exec", "other"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -56,6 +56,7 @@ function childTimes(child: readonly SyscallStep[], stamps: readonly bigint[]): M
   const times = new Map<SyscallStep, bigint>();
   const callers = new Map<string, bigint>();
   let last = stamps[stampOf.begin(child.length)] ?? 0n;
+  const free = lastBeforeWatch(child);
   let executed = false;
   for (const [i, step] of child.entries()) {
     if (step.mark !== undefined) {
@@ -77,7 +78,7 @@ function childTimes(child: readonly SyscallStep[], stamps: readonly bigint[]): M
       if (end > 0n) times.set(step, end - last);
     }
     // then the stage has waited for the exec: no step of the plan
-    if (step.mark === "watch") last = stamps[stampOf.executed(child.length)] || last;
+    if (i === free) last = stamps[stampOf.executed(child.length)] || last;
   }
   return times;
 }

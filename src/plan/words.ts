@@ -103,7 +103,7 @@ const ARGUMENTS: Readonly<Record<string, readonly (Word | undefined)[]>> = {
   close_range: [undefined, unsigned, undefined],
   clone: [cloneWord, pointer, pointer, pointer, pointer],
   dup3: [undefined, undefined, openBits],
-  fchownat: [directory],
+  fchownat: [directory, undefined, undefined, undefined, bits(AT)],
   fcntl: [undefined, one(FCNTL)],
   fsconfig: [undefined, one(FSCONFIG)],
   fsmount: [undefined, bits({ FSMOUNT_CLOEXEC: 1 }), bits(MOUNT_ATTR)],

@@ -38,6 +38,11 @@ const uplink = {
 };
 const byProcess = { ...uplink, hands: "process" as const, control: { path: "/tmp/s", requests: ["{}"] } };
 
+const elsewhere = {
+  namespaces: { ...base.namespaces, user: { mode: "new" as const } },
+  idMaps: { uid: [one(0, 100000, 65536)], gid: [one(0, 200000, 65536)], setgroups: true },
+};
+
 export const CASES: Record<string, Plan> = {
   default: buildPlan(base),
   cgroup: buildPlan(spec({ cgroup: ["/sys/fs/cgroup/nsrun-box-1-1", "/sys/fs/cgroup/pids/nsrun-box-1-1"] })),
@@ -69,11 +74,12 @@ export const CASES: Record<string, Plan> = {
       process: { ...base.process, uid: 33, gid: 33 },
     }),
   ),
-  "root-mapped-elsewhere": buildPlan(
-    spec({
-      namespaces: { ...base.namespaces, user: { mode: "new" } },
-      idMaps: { uid: [one(0, 100000, 65536)], gid: [one(0, 200000, 65536)], setgroups: true },
-    }),
+  "root-mapped-elsewhere": buildPlan(spec(elsewhere)),
+  "root-mapped-staged": buildPlan(spec({ ...elsewhere, mounts: [bind] }), "staged"),
+  "root-mapped-staged-uplink": buildPlan(spec({ ...elsewhere, net: uplink }), "staged"),
+  "root-mapped-staged-rw": buildPlan(
+    spec({ ...elsewhere, root: { lower: "/lower", layer: "bind", readOnly: false, chroot: false, anchor: "/mnt" } }),
+    "staged",
   ),
   "rootless-volume": buildPlan(rootless({ mounts: [bind] })),
   bare: buildPlan(spec({ net: veth, process: { ...base.process, init: false } })),
