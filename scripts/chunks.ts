@@ -29,7 +29,7 @@ export async function oneChunk(): Promise<BunPlugin> {
   return {
     name: "one chunk for what a start needs",
     setup: (build) =>
-      void build.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+      void build.onLoad({ filter: /\/src\/(?!lessons\/code\/).*\.ts$/ }, async ({ path }) => {
         const text = await Bun.file(path).text();
         return { contents: late.has(path) ? `import ${JSON.stringify(RUN)};\n${text}` : text, loader: "ts" };
       }),

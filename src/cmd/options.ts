@@ -160,7 +160,7 @@ const make = (): Option[] => [
     name: "unmask",
     value: "PATH|all",
     many: true,
-    help: "leave a path of /proc or /sys that is hidden or read-only otherwise as the kernel has it",
+    help: "leave as it is what is hidden or read-only otherwise: a path of /proc or /sys, /dev, the root's own /tmp or /run",
   },
   { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },
   {

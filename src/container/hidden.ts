@@ -2,8 +2,8 @@
 import { NsrunError, UsageError } from "../errors.ts";
 import { AT_FDCWD, FSCONFIG, O } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
-import type { ContainerSpec } from "../plan/spec.ts";
-import { MASKED, READ_ONLY } from "../security/defaults.ts";
+import type { ContainerSpec, Mount } from "../plan/spec.ts";
+import { MASKED, READ_ONLY, SCRATCH } from "../security/defaults.ts";
 import type { ContainerOptions } from "./options.ts";
 
 /** A file system of the kernel's that is mounted nowhere; -errno without privilege. */
@@ -42,10 +42,10 @@ function existing(dir: "/proc" | "/sys", type: string, sure: string, paths: read
   return onKernelFs(dir, type, (mount) => (isThere(mount, sure) ? mine.filter((path) => isThere(mount, path)) : undefined));
 }
 
-type HiddenPaths = Pick<ContainerSpec, "maskedPaths" | "readonlyPaths">;
+type HiddenPaths = Pick<ContainerSpec, "maskedPaths" | "readonlyPaths" | "scratch">;
 
 function checkUnmask(unmask: ReadonlySet<string>): void {
-  const known = [...MASKED.map(({ path }) => path), ...READ_ONLY];
+  const known = [...MASKED.map(({ path }) => path), ...READ_ONLY, ...SCRATCH];
   const stranger = [...unmask].find((path) => !known.includes(path));
   if (stranger !== undefined)
     throw new UsageError(`--unmask ${stranger}: not among what is hidden or read-only`, {
@@ -54,9 +54,9 @@ function checkUnmask(unmask: ReadonlySet<string>): void {
 }
 
 /** For a root of the container's own. Throws UsageError for an --unmask that means nothing, NsrunError where it cannot be found out. */
-export function hiddenPaths(options: ContainerOptions, ownRoot: boolean): HiddenPaths {
+export function hiddenPaths(options: ContainerOptions, ownRoot: boolean, mounts: readonly Mount[] = []): HiddenPaths {
   const unmask = new Set((options.unmask ?? []).map((path) => (path === "/" ? path : path.replace(/\/+$/, ""))));
-  if (!ownRoot || unmask.has("all") || unmask.has("ALL")) return { maskedPaths: [], readonlyPaths: [] };
+  if (!ownRoot || unmask.has("all") || unmask.has("ALL")) return { maskedPaths: [], readonlyPaths: [], scratch: [] };
   if (unmask.size > 0) checkUnmask(unmask);
   const masked = MASKED.filter(({ path }) => !unmask.has(path));
   // what is below a read-only /sys is so already
@@ -64,8 +64,13 @@ export function hiddenPaths(options: ContainerOptions, ownRoot: boolean): Hidden
   const paths = [...masked.map(({ path }) => path), ...readOnly];
   const there = new Set([
     "/sys",
+    "/dev",
     ...existing("/proc", "proc", "/proc/meminfo", paths),
     ...existing("/sys", "sysfs", "/sys/kernel", paths),
   ]);
-  return { maskedPaths: masked.filter(({ path }) => there.has(path)), readonlyPaths: readOnly.filter((path) => there.has(path)) };
+  return {
+    maskedPaths: masked.filter(({ path }) => there.has(path)),
+    readonlyPaths: readOnly.filter((path) => there.has(path)),
+    scratch: options.rw ? [] : SCRATCH.filter((path) => !unmask.has(path) && !mounts.some(({ target }) => target === path)),
+  };
 }

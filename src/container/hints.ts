@@ -88,6 +88,7 @@ export const RULES: readonly Rule[] = [
   ["fchdir", "ENOTDIR", text("the rootfs has something else than a directory there")],
   ["openat2", "EXDEV", text("a symbolic link of the root leads onto another mount; name the path it leads to")],
   ["openat2", "EAGAIN", text("a directory on the way was renamed, or something mounted, at the very moment: nothing was done")],
+  ["on_mounts", "EXDEV", text("a symbolic link of the root leads onto another mount; name the path it leads to")],
   ["rooted", "EXDEV", text("the directory was moved out of what is mounted in the container")],
   [
     "getxattr",

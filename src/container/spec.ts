@@ -197,7 +197,7 @@ async function completed(
   const cwd = workingDirectory(options, ownRoot);
   const rlimits = limits(options);
   const guards = await security(options, caller, uses.user.mode);
-  const hidden = hiddenPaths(options, ownRoot);
+  const hidden = hiddenPaths(options, ownRoot, mounts);
   const timeOffsets = { monotonic: seconds(options.monotonic, "--monotonic"), boottime: seconds(options.boottime, "--boottime") };
   const spread = propagation(options.propagation ?? "private", "--propagation");
   const domain = await landlock(options);

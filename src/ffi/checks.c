@@ -56,6 +56,20 @@ static long nsi_bound(long keep) {
   return 0;
 }
 
+/* Whether what `fd` is open on lies on the mount of one of the others (up to the first that is 0): statx(2)'s stx_mnt_id. */
+static long nsi_on_mounts(long fd, long *others) {
+  long now[32], one[32]; /* struct statx: 256 bytes, the id at 144 */
+  long i, r;
+  long empty; /* a string in the text would be data beside the code */
+  empty = 0;
+  r = nsi_sys(SYS_statx, fd, (long)&empty, 0x1000 /* AT_EMPTY_PATH */, 0x1000 /* STATX_MNT_ID */, (long)now, 0);
+  for (i = 0; r >= 0 && i < 5 && others[i]; i++) {
+    r = nsi_sys(SYS_statx, others[i], (long)&empty, 0x1000, 0x1000, (long)one, 0);
+    if (r >= 0 && now[18] == one[18]) return 0;
+  }
+  return r < 0 ? r : -18; /* EXDEV */
+}
+
 #define EBADMSG 74
 
 /* Read back from a file of /proc: each line of `text` is a line of its first 4096 bytes. */

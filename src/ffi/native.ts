@@ -32,6 +32,7 @@ const USED: SyscallName[] = [
   "getcwd",
   "openat2",
   "prctl",
+  "statx",
 ];
 
 interface Native {

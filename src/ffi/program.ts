@@ -26,7 +26,7 @@ export type RawArg = number | string | null | Slot | Register | Words | Bytes;
  * What the trampoline does that is no single call: reset all dispositions; be pid 1; watch the container from the stage;
  * make sure that the stage lives; end the orphans of a container without a pid namespace; give the caller's terminal its
  * former mode back; make sure that the working directory is below the root; leave a bounding set of capabilities;
- * read back what a file of /proc says, and that the working directory is the root.
+ * read back what a file of /proc says, and that the working directory is the root; make sure that a file is on one of some mounts.
  */
 export type Loop =
   | "reset_signals"
@@ -38,7 +38,8 @@ export type Loop =
   | "rooted"
   | "bound_capabilities"
   | "says"
-  | "at_root";
+  | "at_root"
+  | "on_mounts";
 
 /** One raw system call of a child. */
 export interface RawStep {
@@ -73,6 +74,7 @@ const LOOPS: Record<Loop, number> = {
   bound_capabilities: -8,
   says: -9,
   at_root: -10,
+  on_mounts: -11,
 };
 /** The record that the stage sends when clone has put the pid into it. */
 const RECORD_PID = 1;

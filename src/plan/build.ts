@@ -2,6 +2,7 @@
 import { CLONE, names, O } from "../ffi/flags.ts";
 import { byteLength } from "../ffi/text.ts";
 import { cgroupFlags, enterCgroup, openCgroup } from "./cgroup.ts";
+import { readOnlyDev } from "./dev.ts";
 import { enterRoot, isolate } from "./enter.ts";
 import { becomeSteps, idMapSteps, raiseSteps, timeSteps } from "./identity.ts";
 import { idmapSteps } from "./idmap.ts";
@@ -93,6 +94,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
       ...root.container,
       ...mounts.container,
       ...terminalSteps(spec),
+      ...readOnlyDev(spec),
       ...hostNames(spec),
       ...(spec.namespaces.net.mode === "new" ? loopbackUp() : []),
       ...(waits && !ownUser ? [waitForGo()] : []),

@@ -81,6 +81,10 @@ export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
   says: ["read(<result>, <text>, 4096)"],
   at_root: ['getcwd("/", 4096)'],
   rooted: ['getcwd("/…", 4096)'],
+  on_mounts: [
+    'statx(<result>, "", AT_EMPTY_PATH, STATX_MNT_ID, <its mount>)',
+    'statx(<each>, "", AT_EMPTY_PATH, STATX_MNT_ID, <mount>)',
+  ],
   sweep: [
     'openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY|O_CLOEXEC)',
     "kill(<each>, SIGKILL)",

@@ -1,7 +1,7 @@
 /** /dev: a tmpfs of its own with the few nodes that programs expect, whatever the rootfs has there. */
 import { AT, AT_FDCWD, FSCONFIG, MOUNT_ATTR, MS, O, S } from "../ffi/flags.ts";
 import { rootOutside } from "./identity.ts";
-import { attach, placeholder, resolve, step } from "./list.ts";
+import { attach, mountAttr, placeholder, resolve, step } from "./list.ts";
 import { detachedFs } from "./root.ts";
 import { type ContainerSpec, mapped, type Recipe } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
@@ -101,6 +101,20 @@ function ttyGroup(spec: ContainerSpec): string {
   const mapped = mode === "new" && spec.idMaps?.gid.some((m) => m.containerId <= 5 && 5 < m.containerId + m.size);
   return mapped || (spec.privileged && mode === "share") ? ",gid=5" : "";
 }
+
+/** A device file can be written all the same; a file, a link or a socket cannot be made any more. */
+export const readOnlyDev = ({ root, readonlyPaths }: ContainerSpec): SyscallStep[] =>
+  root && readonlyPaths.includes("/dev")
+    ? [
+        step("container", "make /dev read-only", "mount_setattr", [
+          slot("dev"),
+          "",
+          AT.AT_EMPTY_PATH,
+          mountAttr(MOUNT_ATTR.MOUNT_ATTR_RDONLY, 0),
+          32,
+        ]),
+      ]
+    : [];
 
 export function devSteps(spec: ContainerSpec, recipe: Recipe): { prepare: SyscallStep[]; container: SyscallStep[] } {
   const { MS_NOSUID, MS_NOEXEC, MS_NODEV } = MS;

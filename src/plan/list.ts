@@ -3,7 +3,7 @@
 import type { SyscallName } from "../ffi/abi.ts";
 import { AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, names, O, openNames, RESOLVE, S } from "../ffi/flags.ts";
 import type { ContainerSpec } from "./spec.ts";
-import type { Arg, Lane, Loop, SyscallStep, Words } from "./step.ts";
+import type { Arg, Lane, Loop, Slot, SyscallStep, Words } from "./step.ts";
 import { REG, slot } from "./step.ts";
 
 type Extra = Partial<Omit<SyscallStep, "lane" | "label" | "call" | "args">>;
@@ -74,16 +74,39 @@ export function resolve(path: string, label: string, strict = false, more = 0): 
 
 /** Below the path of a mount that is there by name: nsrun's, an earlier one of the user's, one of the given directory. */
 function onMount(spec: ContainerSpec, target: string, index: number): boolean {
-  const known = ["/proc", "/sys", "/dev", ...(spec.root?.below ?? []), ...spec.mounts.slice(0, index).map((m) => m.target)];
+  const known = [
+    "/proc",
+    "/sys",
+    "/dev",
+    ...spec.scratch,
+    ...(spec.root?.below ?? []),
+    ...spec.mounts.slice(0, index).map((m) => m.target),
+  ];
   return known.some((place) => target === place || target.startsWith(`${place}/`));
 }
 
-/** A link of the rootfs must not lead a volume onto /proc, /sys, /dev or another volume (CVE-2019-19921, CVE-2023-27561). */
-export const crossing = (spec: ContainerSpec, target: string, index = 0): number =>
-  onMount(spec, target, index) ? 0 : RESOLVE.RESOLVE_NO_XDEV;
+/** The slot of a scratch directory's mount, open where volumes have to be found. */
+export const scratchSlot = (path: string): Slot => slot(`scratch${path}`);
+
+/** Opens a path of the root, as {@link resolve} does. */
+export type Find = (path: string, label: string) => SyscallStep[];
+
+/**
+ * A link of the rootfs must not lead a volume onto /proc, /sys, /dev or another volume (CVE-2019-19921, CVE-2023-27561). Onto
+ * /tmp and /run it may, as /var/run does: where these are mounts, each find is looked at when it is done.
+ */
+export function finder(spec: ContainerSpec, target: string, index = 0): Find {
+  if (onMount(spec, target, index)) return (path, label) => [resolve(path, label)];
+  if (spec.scratch.length === 0) return (path, label) => [resolve(path, label, false, RESOLVE.RESOLVE_NO_XDEV)];
+  const allowed = [slot("root"), ...spec.scratch.map(scratchSlot)];
+  return (path, label) => [
+    resolve(path, label),
+    step("container", "make sure that no link has led onto another mount", "on_mounts", [REG, ...allowed]),
+  ];
+}
 
 /** mkdir -p inside the root, one component at a time; the last one is a file for a file. */
-export function makeTarget(target: string, file: boolean, more = 0): SyscallStep[] {
+export function makeTarget(target: string, file: boolean, find: Find): SyscallStep[] {
   const parts = target.split("/").filter((part) => part !== "" && part !== ".");
   return parts.flatMap((name, i) => {
     const parent = `/${parts.slice(0, i).join("/")}`;
@@ -92,7 +115,7 @@ export function makeTarget(target: string, file: boolean, more = 0): SyscallStep
       last && file
         ? step("container", `a file ${target} to mount on`, "mknodat", [REG, name, S.S_IFREG | 0o644, 0], { tolerate: EEXIST })
         : step("container", `mkdir ${parent === "/" ? "" : parent}/${name}`, "mkdirat", [REG, name, 0o755], { tolerate: EEXIST });
-    return [resolve(parent, `find ${parent}`, false, more), make];
+    return [...find(parent, `find ${parent}`), make];
   });
 }
 

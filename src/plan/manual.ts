@@ -46,6 +46,7 @@ const PAGES: Readonly<Record<string, Page>> = {
   landlock_restrict_self: ["landlock_restrict_self(2), landlock(7)", "from here on the rules hold, and can only become tighter"],
   says: ["proc_pid_status(5), read(2)", "a call that said it was done is not believed: the kernel is asked"],
   at_root: ["getcwd(2)", "a call that said it was done is not believed: the kernel is asked"],
+  on_mounts: ["statx(2)", "a link of the rootfs must not lead a volume onto another mount (CVE-2019-19921, CVE-2023-27561)"],
   rooted: ["getcwd(2)", "a directory that the root does not lead to is one of the host's (CVE-2024-21626)"],
   seccomp: ["seccomp(2)", "from here on calls that are not allowed are refused"],
   reap: ["wait(2), sigwaitinfo(2), pid_namespaces(7)", "pid 1 inherits all orphans; unreaped they stay zombies"],

@@ -117,7 +117,8 @@ function hideDirectories(spec: ContainerSpec): SyscallStep[] {
 
 function readOnly(spec: ContainerSpec): SyscallStep[] {
   const covered = spec.readonlyPaths.includes("/sys");
-  const paths = spec.readonlyPaths.filter((path) => path !== "/sys" && !(covered && path.startsWith("/sys/")));
+  const whole = ["/sys", "/dev"]; // by their own mounts
+  const paths = spec.readonlyPaths.filter((path) => !whole.includes(path) && !(covered && path.startsWith("/sys/")));
   return paths.flatMap((path) => {
     const { mount, below } = place(path);
     return [

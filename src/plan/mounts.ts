@@ -2,7 +2,7 @@
 import { AT, AT_FDCWD, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
 import { propagationFlags } from "./enter.ts";
-import { attach, crossing, makeTarget, mountAttr, placeholder, resolve, step } from "./list.ts";
+import { attach, finder, makeTarget, mountAttr, placeholder, resolve, scratchSlot, step } from "./list.ts";
 import { kernelFsSteps, maskSteps } from "./masks.ts";
 import { pingSteps } from "./network.ts";
 import { boundResolvConf } from "./resolv.ts";
@@ -12,9 +12,9 @@ import { REG, type SyscallStep, slot } from "./step.ts";
 const back = () => step("container", "return to the new root", "fchdir", [slot("root")]);
 
 /** mount(2) on what `find` resolved, through the working directory: no path is walked a second time. */
-const mountHere = (find: SyscallStep, what: string, args: [string, string, number, string | null]): SyscallStep[] => [
-  find,
-  step("container", find.label.replace("find", "enter"), "fchdir", [REG]),
+const mountHere = (found: SyscallStep[], what: string, args: [string, string, number, string | null]): SyscallStep[] => [
+  ...found,
+  step("container", found[0]!.label.replace("find", "enter"), "fchdir", [REG]),
   step("container", what, "mount", [args[0], ".", args[1], args[2], args[3]]),
   back(),
 ];
@@ -48,16 +48,16 @@ function volumeSource(mount: Mount, index: number, privileged: boolean): { prepa
 }
 
 function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare: SyscallStep[]; container: SyscallStep[] } {
-  const more = crossing(spec, mount.target, index);
-  const find = resolve(mount.target, `find ${mount.target}`, false, more);
+  const find = finder(spec, mount.target, index);
+  const found = find(mount.target, `find ${mount.target}`);
   if (mount.type === "bind") {
     const source = volumeSource(mount, index, spec.privileged);
     return {
       prepare: source.prepare,
       container: [
         ...source.container,
-        ...makeTarget(mount.target, mount.file, more),
-        find,
+        ...makeTarget(mount.target, mount.file, find),
+        ...found,
         attach(`volume${index}`, `mount ${mount.source} on ${mount.target}`),
       ],
     };
@@ -65,9 +65,27 @@ function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare:
   const args: [string, string, number, string | null] = [mount.source, mount.type, mount.flags, mount.data || null];
   return {
     prepare: [],
-    container: [...makeTarget(mount.target, false, more), ...mountHere(find, `mount ${mount.type} on ${mount.target}`, args)],
+    container: [...makeTarget(mount.target, false, find), ...mountHere(found, `mount ${mount.type} on ${mount.target}`, args)],
   };
 }
+
+/** The upper layer's own directory is there: what the rootfs has in that place is out of reach. */
+function scratchSteps({ scratch }: ContainerSpec): SyscallStep[] {
+  const flags = MS.MS_NOSUID | MS.MS_NODEV;
+  const mode = (path: string) => (path === "/tmp" ? "mode=1777" : "mode=0755");
+  return scratch.flatMap((path) =>
+    mountHere([resolve(path, `find ${path}`, true)], `mount a tmpfs on ${path}`, ["tmpfs", "tmpfs", flags, mode(path)]),
+  );
+}
+
+/** For finder(): what they are, to know them from other mounts. */
+const keepScratch = ({ scratch, mounts }: ContainerSpec): SyscallStep[] =>
+  mounts.length === 0
+    ? []
+    : scratch.flatMap((path) => [
+        resolve(path, `open ${path}`, true),
+        step("container", "keep it by number", "dup3", [REG, scratchSlot(path), O.O_CLOEXEC]),
+      ]);
 
 /** All mounts of a container with a root of its own. */
 export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: SyscallStep[]; container: SyscallStep[] } {
@@ -77,12 +95,21 @@ export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: Sysc
   const resolvers = boundResolvConf(spec);
   const user = spec.mounts.map((mount, i) => userMount(spec, mount, i));
   return {
-    prepare: [...kernelFs.prepare, ...dev.prepare, ...masks.prepare, ...resolvers.prepare, ...user.flatMap((m) => m.prepare)],
+    prepare: [
+      ...(user.length > 0 ? spec.scratch.map((path) => placeholder(scratchSlot(path).slot)) : []),
+      ...kernelFs.prepare,
+      ...dev.prepare,
+      ...masks.prepare,
+      ...resolvers.prepare,
+      ...user.flatMap((m) => m.prepare),
+    ],
     container: [
       ...kernelFs.container,
       ...pingSteps(spec),
       ...dev.container,
       ...masks.container,
+      ...scratchSteps(spec),
+      ...keepScratch(spec),
       ...resolvers.container,
       ...user.flatMap((m) => m.container),
     ],

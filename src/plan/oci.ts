@@ -54,12 +54,21 @@ function devMounts(spec: ContainerSpec): OciMount[] {
   const group = mapped || (spec.privileged && mode === "share") ? ["gid=5"] : [];
   const mqueue = spec.namespaces.ipc.mode === "new" || (spec.privileged && mode === "share");
   return [
-    mount("/dev", "tmpfs", "tmpfs", ["nosuid", "noexec", "mode=755", "size=65536k"]),
+    mount("/dev", "tmpfs", "tmpfs", [
+      "nosuid",
+      "noexec",
+      "mode=755",
+      "size=65536k",
+      ...(spec.readonlyPaths.includes("/dev") ? ["ro"] : []),
+    ]),
     mount("/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...group]),
     mount("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
     ...(mqueue ? [mount("/dev/mqueue", "mqueue", "mqueue", KERNEL_FS)] : []),
   ];
 }
+
+const scratchMounts = ({ scratch }: ContainerSpec): OciMount[] =>
+  scratch.map((path) => mount(path, "tmpfs", "tmpfs", ["nosuid", "nodev", path === "/tmp" ? "mode=1777" : "mode=755"]));
 
 const FLAGS: readonly (readonly [bind: number, other: number, word: string])[] = [
   [MOUNT_ATTR.MOUNT_ATTR_RDONLY, MS.MS_RDONLY, "ro"],
@@ -154,7 +163,7 @@ export function ociConfig(spec: ContainerSpec, held: bigint): object {
     root: { path: root.lower, readonly: root.readOnly || root.layer === "overlay" },
     ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
     ...(spec.domainname === undefined ? {} : { domainname: spec.domainname }),
-    mounts: [...kernelMounts(spec), ...devMounts(spec), ...spec.mounts.map(userMount)],
+    mounts: [...kernelMounts(spec), ...devMounts(spec), ...scratchMounts(spec), ...spec.mounts.map(userMount)],
     ...hooks(spec),
     linux: {
       namespaces: spaces,
@@ -171,7 +180,7 @@ export function ociConfig(spec: ContainerSpec, held: bigint): object {
         : {}),
       rootfsPropagation: spec.propagation,
       maskedPaths: spec.maskedPaths.map(({ path }) => path),
-      readonlyPaths: spec.readonlyPaths.filter((path) => path !== "/sys" || boundSys(spec)),
+      readonlyPaths: spec.readonlyPaths.filter((path) => path !== "/dev" && (path !== "/sys" || boundSys(spec))),
       ...seccompConfig(spec.process),
     },
   };

@@ -4,21 +4,26 @@
  */
 import { AT, AT_FDCWD, MOVE_MOUNT, MS, OPEN_TREE } from "../ffi/flags.ts";
 import { mountAttr, step } from "./list.ts";
-import type { RootSpec } from "./spec.ts";
+import type { ContainerSpec, RootSpec } from "./spec.ts";
 import { type Lane, type SyscallStep, slot } from "./step.ts";
 
 /** The upper layer's own directories win over whatever the rootfs has there: a link, a file, nothing. */
-export const MOUNT_POINTS = ["dev", "proc", "sys"];
+export const mountPoints = ({ scratch }: ContainerSpec): string[] => [
+  "dev",
+  "proc",
+  "sys",
+  ...scratch.map((path) => path.slice(1)),
+];
 
 /** Upper and work directory, where the overlay will be, and the upper layer's own. */
-export function layerSteps(lane: Lane, { anchor }: RootSpec): SyscallStep[] {
+export function layerSteps(lane: Lane, spec: ContainerSpec, { anchor }: RootSpec): SyscallStep[] {
   const why = "seen in this mount namespace only; it is under the old root and goes with it";
   return [
     step(lane, `mount a tmpfs for the layer on ${anchor}`, "mount", ["tmpfs", anchor, "tmpfs", MS.MS_NODEV, "mode=0755"], {
       why,
     }),
     step(lane, "enter it", "chdir", [anchor]),
-    ...["u", "w", "o", ...MOUNT_POINTS.map((name) => `u/${name}`)].map((name) =>
+    ...["u", "w", "o", ...mountPoints(spec).map((name) => `u/${name}`)].map((name) =>
       step(lane, `mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755]),
     ),
   ];

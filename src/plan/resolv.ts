@@ -1,7 +1,7 @@
 /** /etc/resolv.conf of a container with an uplink: in the throw-away layer, or bound over the file of a root that stays. */
 import { AT_FDCWD, O, OPEN_TREE } from "../ffi/flags.ts";
 import { utf8 } from "../ffi/text.ts";
-import { attach, crossing, makeTarget, placeholder, resolve, step } from "./list.ts";
+import { attach, finder, makeTarget, placeholder, step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
 
@@ -34,15 +34,16 @@ export function boundResolvConf(spec: ContainerSpec): { prepare: SyscallStep[]; 
   const { net, root } = spec;
   if (net.mode !== "pasta" || root?.layer !== "bind") return { prepare: [], container: [] };
   const flags = OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC;
-  const more = crossing(spec, TARGET);
+  const find = finder(spec, TARGET);
   return {
     prepare: [placeholder("resolv")],
     container: [
       ...write("container", slot("dev"), SCRATCH, net.resolvConf),
+      step("container", "close it", "close", [REG], { why: "with a file open for writing /dev could not become read-only" }),
       step("container", "clone it as a mount", "open_tree", [slot("dev"), SCRATCH, flags], { store: true }),
       step("container", "keep it by number", "dup3", [REG, slot("resolv"), O.O_CLOEXEC]),
-      ...makeTarget(TARGET, true, more),
-      resolve(TARGET, `find ${TARGET}`, false, more),
+      ...makeTarget(TARGET, true, find),
+      ...find(TARGET, `find ${TARGET}`),
       attach("resolv", `mount it on ${TARGET}`),
       step("container", "its name in /dev is not needed", "unlinkat", [slot("dev"), SCRATCH, 0]),
     ],

@@ -1,7 +1,7 @@
 /** Where `/` comes from: steps that end with the slot "root" and the working directory being the new root, still under the old one. */
 import { AT, AT_FDCWD, FSCONFIG, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { mountAttr, placeholder, step } from "./list.ts";
-import { attachLower, layerSteps, MOUNT_POINTS, mappedLower, overlayStep } from "./overlay.ts";
+import { attachLower, layerSteps, mappedLower, mountPoints, overlayStep } from "./overlay.ts";
 import { layerResolvConf } from "./resolv.ts";
 import { type ContainerSpec, mapped, type Recipe, type RootSpec } from "./spec.ts";
 import { isStaged, stagedPrepare, stagedRoot } from "./staged.ts";
@@ -51,7 +51,7 @@ function detachedOverlay(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
     ...detachedFs("tmpfs", [["mode", "0755"]], MOUNT_ATTR.MOUNT_ATTR_NODEV, "layer"),
     mkdir("layer", "u"),
     mkdir("layer", "w"),
-    ...MOUNT_POINTS.map((name) => mkdir("layer", `u/${name}`)),
+    ...mountPoints(spec).map((name) => mkdir("layer", `u/${name}`)),
     ...layerResolvConf(spec, "parent"),
     open("layer", "u", "upper"),
     open("layer", "w", "work"),
@@ -68,7 +68,7 @@ function detachedOverlay(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   ];
 }
 
-function clonedDirectory(lower: string): SyscallStep[] {
+function clonedDirectory(spec: ContainerSpec, lower: string): SyscallStep[] {
   const flags = OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC | OPEN_TREE.AT_RECURSIVE;
   return [
     step("parent", `clone the mount tree at ${lower}`, "open_tree", [AT_FDCWD, lower, flags], { store: "root" }),
@@ -79,7 +79,7 @@ function clonedDirectory(lower: string): SyscallStep[] {
       [slot("root"), "", AT.AT_EMPTY_PATH | AT.AT_RECURSIVE, mountAttr(0, MS.MS_PRIVATE), 32],
       { why: "a clone of a shared mount stays in the host's peer group: mounts on it would appear on the host" },
     ),
-    ...MOUNT_POINTS.map((name) => mkdir("root", name)),
+    ...mountPoints(spec).map((name) => mkdir("root", name)),
   ];
 }
 
@@ -95,7 +95,7 @@ function overlayByPaths(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   const path = typeof lower === "string" && !mapped(spec) ? lower : undefined;
   const userxattr = !spec.privileged || spec.namespaces.user.mode !== "share";
   return [
-    ...layerSteps("container", root),
+    ...layerSteps("container", spec, root),
     ...layerResolvConf(spec, "container"),
     ...(path === undefined ? attachLower("container") : []),
     overlayStep("container", path, userxattr),
@@ -104,7 +104,7 @@ function overlayByPaths(spec: ContainerSpec, root: RootSpec): SyscallStep[] {
   ];
 }
 
-function bindByPaths(root: RootSpec & { lower: string }): SyscallStep[] {
+function bindByPaths(spec: ContainerSpec, root: RootSpec & { lower: string }): SyscallStep[] {
   return [
     step("container", `bind ${root.lower} on ${root.anchor}`, "mount", [
       root.lower,
@@ -114,7 +114,7 @@ function bindByPaths(root: RootSpec & { lower: string }): SyscallStep[] {
       null,
     ]),
     step("container", "enter the new root", "chdir", [root.anchor]),
-    ...MOUNT_POINTS.map((name) => step("container", `mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755], { tolerate: 17 })),
+    ...mountPoints(spec).map((name) => step("container", `mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755], { tolerate: 17 })),
     ...holdRoot(),
   ];
 }
@@ -139,11 +139,11 @@ export function rootSteps(
 ): { prepare: SyscallStep[]; container: SyscallStep[] } {
   if (isStaged(spec, recipe)) return { prepare: stagedPrepare(root), container: [...stagedRoot(root), ...attachRoot()] };
   if (spec.privileged && root.layer === "bind")
-    return { prepare: clonedDirectory(root.lower as string), container: attachRoot() };
+    return { prepare: clonedDirectory(spec, root.lower as string), container: attachRoot() };
   if (spec.privileged && recipe === "detached" && !mapped(spec))
     return { prepare: detachedOverlay(spec, root), container: attachRoot() };
   return {
     prepare: [...(mapped(spec) ? mappedLower(root) : []), placeholder("root")],
-    container: root.layer === "bind" ? bindByPaths(root as RootSpec & { lower: string }) : overlayByPaths(spec, root),
+    container: root.layer === "bind" ? bindByPaths(spec, root as RootSpec & { lower: string }) : overlayByPaths(spec, root),
   };
 }

@@ -168,6 +168,8 @@ export class Shell {
     this.lines.push(`cd ${word(String(to))}`);
     this.#cwd = "";
   }
+  /** The script follows the links of its root, and does not look where they led. */
+  on_mounts(): void {}
   sethostname([name]: readonly Arg[]): void {
     this.lines.push(`hostname ${word(String(name))}`);
   }

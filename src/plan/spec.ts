@@ -197,6 +197,8 @@ export interface ContainerSpec {
   /** Of proc and sysfs, before the caller's own mounts: what is hidden, and what can only be read. All of them exist. */
   readonly maskedPaths: readonly MaskedPath[];
   readonly readonlyPaths: readonly string[];
+  /** Where a tmpfs hides what the rootfs has: absolute, one component. Empty for a root that is written in place. */
+  readonly scratch: readonly string[];
   readonly propagation: Propagation;
   readonly hostname: string | undefined;
   readonly domainname: string | undefined;

@@ -11,7 +11,7 @@ import { AT_FDCWD, CLONE, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { utf8 } from "../ffi/text.ts";
 import { rootOutside } from "./identity.ts";
 import { placeholder, step } from "./list.ts";
-import { attachLower, layerSteps, MOUNT_POINTS, mappedLower, overlayStep } from "./overlay.ts";
+import { attachLower, layerSteps, mappedLower, mountPoints, overlayStep } from "./overlay.ts";
 import { layerResolvConf } from "./resolv.ts";
 import { type ContainerSpec, mapped, type Recipe, type RootSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot } from "./step.ts";
@@ -47,7 +47,7 @@ export const stagedBefore = (): SyscallStep[] => [
 function giveAway(spec: ContainerSpec): SyscallStep[] {
   const { uid, gid } = rootOutside(spec);
   const more = spec.net.mode === "pasta" ? ["etc", "etc/resolv.conf"] : [];
-  return ["u", ...[...MOUNT_POINTS, ...more].map((name) => `u/${name}`)].map((name) =>
+  return ["u", ...[...mountPoints(spec), ...more].map((name) => `u/${name}`)].map((name) =>
     step("stage", `give ${name} to root inside`, "fchownat", [AT_FDCWD, name, uid, gid, 0]),
   );
 }
@@ -56,7 +56,7 @@ function giveAway(spec: ContainerSpec): SyscallStep[] {
 export const stagedAfter = (spec: ContainerSpec, root: RootSpec): SyscallStep[] => [
   step("stage", "wait for the parent's go", "read", [slot("sock"), byte("g"), 1], { exact: true }),
   step("stage", "modes as given", "umask", [0]),
-  ...layerSteps("stage", root),
+  ...layerSteps("stage", spec, root),
   ...layerResolvConf(spec, "stage"),
   ...giveAway(spec),
   ...attachLower("stage"),

@@ -37,7 +37,7 @@ export const MASKED: readonly MaskedPath[] = [
   directory("/sys/devices/virtual/powercap"),
 ];
 
-/** Knobs of the machine. */
+/** Knobs of the machine; and /dev, when all is in it that belongs there. */
 export const READ_ONLY: readonly string[] = [
   "/proc/bus",
   "/proc/fs",
@@ -47,4 +47,8 @@ export const READ_ONLY: readonly string[] = [
   "/proc/mtrr",
   "/sys",
   "/sys/fs/cgroup",
+  "/dev",
 ];
+
+/** Where programs write what nobody keeps: a tmpfs each, nosuid and nodev, over whatever the rootfs has there. */
+export const SCRATCH: readonly string[] = ["/tmp", "/run"];

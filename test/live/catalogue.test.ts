@@ -69,6 +69,10 @@ const CASES: Record<string, Case | Elsewhere> = {
     hint: /leads to what is not in it/,
   },
   "openat2 EXDEV": {
+    sh: "rm linked/proc; ln -s /proc linked/other; $RUN --rw --rootfs linked -v $DIR:/other/x true",
+    hint: /leads onto another mount/,
+  },
+  "on_mounts EXDEV": {
     sh: "rm linked/proc; ln -s /proc linked/other; $RUN --rootfs linked -v $DIR:/other/x true",
     hint: /leads onto another mount/,
   },

@@ -28,6 +28,7 @@ const LOOPS: Readonly<Record<string, RegExp>> = {
   restore_terminal: /^ioctl (ioctl )?/,
   bound_capabilities: /^(prctl )+/,
   rooted: /^getcwd /,
+  on_mounts: /^(statx ){2,}/,
   at_root: /^getcwd /,
   says: /^read /,
 };

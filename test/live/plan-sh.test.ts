@@ -72,7 +72,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     ...kind("--uid-map", "0:0:65536"),
     root: true,
     own: true,
-    near: /\/dev\/.* devtmpfs |\/null \/proc\/|idmapped|\/dev rw| null$/,
+    near: /\/dev\/.* devtmpfs |\/null \/proc\/|idmapped|\/dev r[ow]| null$/,
   },
   propagation: kind("--propagation", "rslave"),
 };

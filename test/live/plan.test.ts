@@ -50,7 +50,7 @@ describe("the text", () => {
   });
   test("of the default fits two screens, and says what is hidden and read-only in one line each", async () => {
     const { stdout } = await nsrun(["--plan", "--", "true"]);
-    expect(stdout.split("\n").length).toBeLessThanOrEqual(90);
+    expect(stdout.split("\n").length).toBeLessThanOrEqual(96);
     expect(stdout.match(/ hide \/proc\S+ … /g)?.length).toBe(1);
     expect(stdout.match(/ read-only \/proc\S+ … /g)?.length).toBe(1);
   });

@@ -78,21 +78,25 @@ export const CASES: Record<string, Plan> = {
   "root-mapped-staged": buildPlan(spec({ ...elsewhere, mounts: [bind] }), "staged"),
   "root-mapped-staged-uplink": buildPlan(spec({ ...elsewhere, net: uplink }), "staged"),
   "root-mapped-staged-rw": buildPlan(
-    spec({ ...elsewhere, root: { lower: "/lower", layer: "bind", readOnly: false, chroot: false, anchor: "/mnt" } }),
+    spec({ ...elsewhere, scratch: [], root: { lower: "/lower", layer: "bind", readOnly: false, chroot: false, anchor: "/mnt" } }),
     "staged",
   ),
   "rootless-volume": buildPlan(rootless({ mounts: [bind] })),
   bare: buildPlan(spec({ net: veth, process: { ...base.process, init: false } })),
   uplink: buildPlan(spec({ net: uplink })),
   "uplink-rw": buildPlan(
-    spec({ net: uplink, root: { lower: "/lower", layer: "bind", readOnly: false, chroot: false, anchor: "/mnt" } }),
+    spec({ net: uplink, scratch: [], root: { lower: "/lower", layer: "bind", readOnly: false, chroot: false, anchor: "/mnt" } }),
   ),
   "uplink-rootless-slirp": buildPlan(rootless({ net: byProcess })),
   "volume-and-tmpfs": buildPlan(
     spec({ mounts: [{ ...bind, type: "tmpfs", source: "tmpfs", target: "/t", flags: 6, data: "size=1m" }, bind] }),
   ),
   "rw-chroot-read-only": buildPlan(
-    spec({ root: { lower: "/lower", layer: "bind", readOnly: true, chroot: true, anchor: "/mnt" }, propagation: "rslave" }),
+    spec({
+      scratch: [],
+      root: { lower: "/lower", layer: "bind", readOnly: true, chroot: true, anchor: "/mnt" },
+      propagation: "rslave",
+    }),
   ),
   "user-and-time": buildPlan(
     spec({

@@ -63,8 +63,9 @@ const unread = (child: readonly SyscallStep[]): SyscallStep[] =>
 function mutate(plan: Plan, mutation: Mutation | undefined): Plan {
   const change = (lane: string, to: (flags: number) => number) =>
     plan.child.map((step) => (step.lane === lane ? resolving(step, to) : step));
-  if (mutation === "follow") return { ...plan, child: change("container", () => 0) };
-  const cross = () => change("container", (flags) => flags & ~RESOLVE.RESOLVE_NO_XDEV);
+  const anywhere = (child: SyscallStep[]) => child.filter((step) => step.call !== "on_mounts");
+  if (mutation === "follow") return { ...plan, child: anywhere(change("container", () => 0)) };
+  const cross = () => anywhere(change("container", (flags) => flags & ~RESOLVE.RESOLVE_NO_XDEV));
   if (mutation === "cross") return { ...plan, child: cross() };
   if (mutation === "cross, unread") return { ...plan, child: unread(cross()) };
   if (mutation === "magic") return { ...plan, child: change("payload", () => 0) };

@@ -1,5 +1,6 @@
 /** What must come of a hostile root, and what has come of it. */
 import { expect } from "bun:test";
+import { SCRATCH } from "../../../src/security/defaults.ts";
 import type { Case, Result } from "./driver.ts";
 import { type HostilePlace, isOwn, type Kind, mountsOf, NSRUN_MOUNTS } from "./place.ts";
 
@@ -19,8 +20,17 @@ export function mountOn(place: HostilePlace, at: string): Case["options"] {
   return at === "/var/log" ? { volume: [logVolume(place)] } : { tmpfs: [at] };
 }
 
-/** Where the mount for `at` is then, or the errno that is told. */
+/** Mount points as {@link seen} has them. */
+export const listed = (paths: readonly string[]): string => [...new Set(paths)].sort().join(" ");
+
+/** Where mounts are besides those of NSRUN_MOUNTS, when the one for `at` is there; or the errno that is told. */
 export function expected(place: HostilePlace, at: string, kind: Kind, form: Form): string {
+  const target = leads(place, at, kind, form);
+  if (OWN.includes(at) || !target.startsWith("/")) return target;
+  return listed([target, ...(form === "written in place" ? [] : SCRATCH.filter((path) => path !== at))]);
+}
+
+function leads(place: HostilePlace, at: string, kind: Kind, form: Form): string {
   if (OWN.includes(at)) {
     if (form !== "written in place") return at; // the layer's own directory covers it
     return kind === "file" || kind === "fifo" ? "ENOTDIR" : "ELOOP";
@@ -28,7 +38,7 @@ export function expected(place: HostilePlace, at: string, kind: Kind, form: Form
   const target = at === "/etc" ? "/etc/resolv.conf" : at;
   if (kind === "host" || kind === "up") return place.host.startsWith(`${at}/`) ? "ELOOP" : "ENOENT"; // looked for inside
   if (kind === "loop") return "ELOOP";
-  if (kind === "magic") return "EXDEV"; // stopped at /proc already
+  if (kind === "magic") return form === "written in place" ? "EXDEV" : "ELOOP"; // stopped at /proc already, or at the link in it
   if (kind === "file" || kind === "fifo") {
     if (at === "/etc/resolv.conf") return target;
     return at === "/var/log" ? "EINVAL" : "ENOTDIR";
@@ -49,12 +59,7 @@ export function seen(result: Result, at: string): string {
   const mounts = mountsOf(result);
   for (const own of NSRUN_MOUNTS) expect(mounts.has(own)).toBe(true);
   expect([mounts.get("/proc"), mounts.get("/sys"), mounts.get("/dev")]).toEqual(["/ proc", "/ sysfs", "/ tmpfs"]);
-  return OWN.includes(at)
-    ? at
-    : [...mounts]
-        .filter((mount) => !isOwn(mount))
-        .map(([path]) => path)
-        .join(" ");
+  return OWN.includes(at) ? at : listed([...mounts].filter((mount) => !isOwn(mount)).map(([path]) => path));
 }
 
 /** No more than a second each (besides unpacking), one line each, nsrun's own exit code. */

@@ -1,6 +1,7 @@
 /** Starts of containers while somebody exchanges a directory and a link in what they share. */
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { SCRATCH } from "../../../src/security/defaults.ts";
 import { isRoot, until } from "../helpers.ts";
 import type { Case, Mutation, Result } from "./driver.ts";
 import { AS_HOST, type HostilePlace, isOwn, mountsOf } from "./place.ts";
@@ -91,7 +92,9 @@ export async function race(
     const outcomes = new Map<string, number>();
     const mounts = new Set<string>();
     for (const result of results) {
-      const where = [...mountsOf(result)].filter((mount) => !isOwn(mount) && mount[0] !== "/vol").map(([path]) => path);
+      const where = [...mountsOf(result)]
+        .filter((mount) => !isOwn(mount) && ![...SCRATCH, "/vol"].includes(mount[0]))
+        .map(([path]) => path);
       for (const path of where) mounts.add(path);
       const key = result.error ?? `container ${where.join(" ")}`.trim();
       outcomes.set(key, (outcomes.get(key) ?? 0) + 1);

@@ -6,7 +6,7 @@ import { asRoot, canRun, hold, inside, nsrun, skipReason, smallRoot, temporary, 
 
 const reason = skipReason("masks", [canRun]);
 const masked = MASKED.filter(({ path }) => existsSync(path));
-const readOnly = READ_ONLY.filter((path) => existsSync(path) && !path.startsWith("/sys/"));
+const readOnly = READ_ONLY.filter((path) => existsSync(path) && !path.startsWith("/sys/") && path !== "/dev");
 
 /** Mount point → [options, file system type] of the topmost mount there. */
 function mounts(pid: number): Record<string, [string[], string]> {
