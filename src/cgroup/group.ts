@@ -2,7 +2,8 @@
 import { NsrunError } from "../errors.ts";
 import { errnoName } from "../ffi/errno.ts";
 import { SIGNALS } from "../ffi/flags.ts";
-import { bytes, failed, sys } from "../ffi/syscall.ts";
+import { failed, sys } from "../ffi/syscall.ts";
+import { poll, waitEmpty } from "./empty.ts";
 import { keyed, read, write } from "./files.ts";
 import { keepGroup } from "./keeper.ts";
 import { hierarchies } from "./layout.ts";
@@ -10,16 +11,6 @@ import { type Controller, type Limits, RULES } from "./limits.ts";
 import { makePlaces, type Place, possiblePlaces, removePlace } from "./place.ts";
 
 const POLLIN = 1;
-const POLLPRI = 2;
-
-/** Blocks until `events` come for the descriptor. */
-function poll(fd: number, events: number): void {
-  const wait = bytes(8);
-  const view = new DataView(wait.buffer);
-  view.setInt32(0, fd, true);
-  view.setInt16(4, events, true);
-  sys("ppoll", wait, 1, null, null, 8);
-}
 
 let counter = 0;
 
@@ -87,21 +78,6 @@ export class Group implements Disposable {
     const [result, dir] = errors.find(([one]) => one < 0) ?? [0, ""];
     if (result < 0) throw failed(result, `remove the cgroup ${dir}`);
   }
-}
-
-/** cgroup.events says `populated 0`. The kernel notifies of a change as POLLPRI, counted from the last read. */
-function waitEmpty(dir: string): void {
-  const path = `${dir}/cgroup.events`;
-  const fd = sys("openat", -100, path, 0x80000, 0);
-  if (fd < 0) throw failed(fd, `open ${path}`);
-  const text = bytes(256);
-  for (;;) {
-    sys("lseek", fd, 0, 0);
-    const length = sys("read", fd, text, text.length);
-    if (length < 0 || Buffer.from(text.subarray(0, length)).toString().includes("populated 0")) break;
-    poll(fd, POLLPRI);
-  }
-  sys("close", fd);
 }
 
 /** No more forks, then each process by a descriptor of it, until the list is empty. */

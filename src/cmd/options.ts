@@ -165,6 +165,12 @@ const make = (): Option[] => [
   { group: proc, name: "name", value: "NAME", help: "the container's name; default nsrun" },
   {
     group: proc,
+    name: "pids-limit",
+    value: "N|max",
+    help: "at most N processes; default 4096 where cgroup v2 gives a limit",
+  },
+  {
+    group: proc,
     name: "tty",
     short: "t",
     help: "a terminal of the container's own; default: for those of stdin, stdout, stderr that are terminals",

@@ -29,9 +29,13 @@ const appArmor = (step: FailedCall): string | undefined => {
   const inside = ofMap(step) || step.lane === "container";
   return inside && sys("geteuid") !== 0 ? appArmorHint() : undefined;
 };
+/** Of clone(2), or of clone3(2) in its structure. */
+const flagsOf = ({ args: [first] }: FailedCall): number =>
+  typeof first === "number" ? first : Number((first as { words?: readonly unknown[] })?.words?.[0] ?? 0) % 2 ** 32;
+
 /** Root can do without what is refused, but must say so. */
 const cloned = (code: string) => (step: FailedCall) => {
-  const flags = Number(step.args[0]);
+  const flags = flagsOf(step);
   const hint = cloneHint(flags, code);
   const without = (flags & CLONE.CLONE_NEWUSER) !== 0 && sys("geteuid") === 0;
   return hint && without ? `${hint}; root can do without a user namespace: --userns host` : hint;
@@ -56,6 +60,7 @@ export const RULES: readonly Rule[] = [
     "EAGAIN",
     text("a limit of processes is reached: ulimit -u, pids.max of the cgroup, or kernel.pid_max and kernel.threads-max"),
   ],
+  ["clone", "EOPNOTSUPP", text("the cgroup can hold no processes: --pids-limit max does without one")],
   ["unshare", "ENOSPC", (step) => cloneHint(Number(step.args[0]), "ENOSPC")],
   [
     "unshare",
@@ -220,7 +225,7 @@ export const RULES: readonly Rule[] = [
 export function hintFor(step: FailedCall, errno: number): string | undefined {
   const code = errnoName(errno);
   for (const [call, name, hint] of RULES) {
-    if ((call !== step.call && call !== "*") || (name !== code && name !== "*")) continue;
+    if ((call !== step.call.replace("clone3", "clone") && call !== "*") || (name !== code && name !== "*")) continue;
     const found = hint(step);
     if (found !== undefined) return found;
   }

@@ -90,6 +90,11 @@ export interface ContainerOptions extends LimitOptions {
   ulimit?: string[] | undefined;
   /** Directories of control groups to live in, as {@link Group.directories} of nsrun/cgroup has them. The library alone. */
   cgroup?: readonly string[] | undefined;
+  /**
+   * How many processes there may be in it, or "max". Default: 4096 where cgroup v2 gives a limit (as root, or delegated). Shell:
+   * `echo N >pids.max`.
+   */
+  pidsLimit?: string | number | undefined;
   /** Of the new root: private, slave, shared, unbindable and their r… forms. */
   propagation?: string | undefined;
   /** nsrun's own pid 1 (default true); false: the command itself is pid 1, as in the article. */

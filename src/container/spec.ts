@@ -8,6 +8,7 @@ import { hiddenPaths } from "./hidden.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import type { ContainerOptions } from "./options.ts";
+import { limitedPids } from "./pids.ts";
 import { environment, limits, seconds } from "./process.ts";
 import { security } from "./security.ts";
 import type { NetworkDriver, ProgramRunner } from "./slots.ts";
@@ -214,6 +215,8 @@ async function completed(
   if (maps && !maps.setgroups) sayGroups(caller, options);
   const netPlan = await network(options, uses, name, caller);
   undo.push(netPlan.release);
+  const { release: leave, ...groups } = await limitedPids(options, name, uses);
+  if (leave) undo.push(leave);
   const spec: ContainerSpec = {
     name,
     namespaces: uses,
@@ -241,7 +244,7 @@ async function completed(
       terminal,
       ...domain,
     },
-    ...(options.cgroup ? { cgroup: options.cgroup } : {}),
+    ...groups,
     privileged,
   };
   const programs = await programsFor(maps);

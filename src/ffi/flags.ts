@@ -18,6 +18,9 @@ export const CLONE = {
   CLONE_NEWNET: 0x40000000,
 } as const;
 
+/** clone3(2): linux/sched.h; above 32 bits. */
+export const CLONE_INTO_CGROUP = 0x2_0000_0000;
+
 /** mount(2): linux/mount.h */
 export const MS = {
   MS_RDONLY: 1,

@@ -1,7 +1,7 @@
 /** buildPlan: a ContainerSpec becomes the list of system calls that make it. Pure: no descriptor is touched. */
-import { CLONE, names, O } from "../ffi/flags.ts";
+import { CLONE, O } from "../ffi/flags.ts";
 import { byteLength } from "../ffi/text.ts";
-import { cgroupFlags, enterCgroup, openCgroup } from "./cgroup.ts";
+import { cgroupFlags, cloneContainer, enterCgroup, makeGroup, openCgroup, removeGroup } from "./cgroup.ts";
 import { readOnlyDev } from "./dev.ts";
 import { enterRoot, isolate } from "./enter.ts";
 import { becomeSteps, idMapSteps, raiseSteps, timeSteps } from "./identity.ts";
@@ -122,22 +122,20 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
     prepare: [...container.prepare, ...owners.prepare, ...uplink.prepare],
     child: [
       ...stageStart(sweeps, spec.process.terminal !== undefined),
+      ...makeGroup(spec),
       ...uplink.child,
       ...raiseSteps(spec),
       ...joinSteps(spec),
       ...(spec.namespaces.user.mode === "new" ? [] : timeSteps(spec, "stage")),
       ...(staged.length > 0 ? stagedBefore() : []),
       ...ownPidfd(),
-      step("stage", "clone the container", "clone", [flags | CLONE.CLONE_PARENT_SETTID | 17, 0, { slot: "rec.a" }, 0, 0], {
-        jump: "watch",
-        why: `namespaces: ${names(CLONE, flags)}`,
-      }),
+      cloneContainer(spec, flags),
       ...container.steps,
       ...boundSteps(spec),
       ...(init ? initSteps(spec, payload) : payload),
       report(),
       ...staged,
-      ...stageWatch(sweeps, spec.process.terminal, [...removeLinkSteps(spec), ...uplink.removal]),
+      ...stageWatch(sweeps, spec.process.terminal, [...removeLinkSteps(spec), ...uplink.removal, ...removeGroup(spec)]),
     ],
     between,
     waits,

@@ -1,6 +1,6 @@
 /** The plan of a command that joins a running container: `nsenter -t PID -a`, made by the sealed ELF. */
 import { CLONE } from "../ffi/flags.ts";
-import { enterCgroup, openCgroup } from "./cgroup.ts";
+import { joinCgroup, openCgroup } from "./cgroup.ts";
 import { becomeSteps } from "./identity.ts";
 import { landlockPrepare } from "./landlock.ts";
 import { step } from "./list.ts";
@@ -30,7 +30,7 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
   const ownUser = spec.namespaces.user.mode === "new";
   const identity = ownUser ? becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false) : [];
   return {
-    prepare: [...openCgroup(spec), ...landlockPrepare(member)],
+    prepare: [...openCgroup(spec, true), ...landlockPrepare(member)],
     child: [
       ...stageStart(false, false),
       undumpable("stage", "from here on only a host's CAP_SYS_PTRACE may look (CVE-2016-9962)"),
@@ -40,7 +40,7 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
         jump: "watch",
       }),
       ...dieWithStage(),
-      ...enterCgroup(spec, false),
+      ...joinCgroup(spec),
       ...chrooted,
       ...identity,
       undumpable("container", "a change of ids has made it dumpable again"),

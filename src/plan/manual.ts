@@ -9,6 +9,7 @@ const PAGES: Readonly<Record<string, Page>> = {
   chdir: ["chdir(2)", "relative paths and the command begin there"],
   chroot: ["chroot(2)", "paths begin there from now on"],
   clone: ["clone(2), namespaces(7)", "a new process, in the new namespaces that its flags name"],
+  clone3: ["clone3(2), cgroups(7)", "a new process, in new namespaces and in the cgroup: never outside of it"],
   close: ["close(2)", "nobody after us shall hold it"],
   close_range: ["close_range(2)", "what is not open cannot leak"],
   dup3: ["dup(2)", "later steps know it by this number; there is one register only"],

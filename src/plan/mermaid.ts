@@ -20,7 +20,7 @@ const number = ({ first, last }: Group): string => (first === last ? `${first}` 
 
 /** The process that a clone of `lane` makes. */
 function born(group: Group, groups: readonly Group[]): Lane | undefined {
-  if (!callText(group.telling).startsWith("clone(")) return undefined;
+  if (!/^clone3?\(/.test(callText(group.telling))) return undefined;
   return groups.slice(groups.indexOf(group) + 1).find(({ lane }) => lane !== group.lane && lane !== "parent")?.lane;
 }
 

@@ -178,6 +178,7 @@ export function ociConfig(spec: ContainerSpec, held: bigint): object {
             },
           }
         : {}),
+      ...(spec.group ? { resources: { pids: { limit: spec.group.pids } } } : {}),
       rootfsPropagation: spec.propagation,
       maskedPaths: spec.maskedPaths.map(({ path }) => path),
       readonlyPaths: spec.readonlyPaths.filter((path) => path !== "/dev" && (path !== "/sys" || boundSys(spec))),

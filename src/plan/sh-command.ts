@@ -3,8 +3,9 @@ import { word } from "./sh-words.ts";
 import type { ContainerSpec, ProcessSpec } from "./spec.ts";
 
 /** What util-linux and coreutils have no command for. */
-export function missing({ process }: ContainerSpec): string[] {
+export function missing({ process, group }: ContainerSpec): string[] {
   return [
+    ...(group ? [`at most ${group.pids} processes (systemd-run --scope -p TasksMax=${group.pids} sh SCRIPT)`] : []),
     ...(process.seccomp ? ["the system call filter, seccomp(2)"] : []),
     ...(process.landlock ? ["the rules of --landlock, landlock(7)"] : []),
     ...(process.newKeyring ? ["the session keyring, where there is no keyctl(1)"] : []),

@@ -210,6 +210,8 @@ export interface ContainerSpec {
   readonly process: ProcessSpec;
   /** Directories of control groups that the container's processes are born in: absolute, one for each hierarchy. */
   readonly cgroup?: readonly string[];
+  /** A v2 cgroup that the stage makes for the container, with pids.max, and removes after it. */
+  readonly group?: { readonly dir: string; readonly pids: number };
   /** CAP_SYS_ADMIN in the initial user namespace: the parent prepares mounts. Otherwise the container makes everything itself. */
   readonly privileged: boolean;
 }

@@ -38,7 +38,7 @@ export function kindOf(step: TimelineStep): Kind {
   if ("programs" in step) return "maps";
   if (/(uid|gid)_map|setgroups$/.test(step.label)) return "maps";
   if (NETWORK.test(callText(step)) || NETWORK.test(step.label)) return "network";
-  if (step.call === "clone") return "clone";
+  if (step.call === "clone" || step.call === "clone3") return "clone";
   if (step.call === "execve") return "exec";
   return MOUNTS.test(step.call) && step.lane !== "stage" && step.lane !== "payload" ? "mounts" : "other";
 }

@@ -133,7 +133,7 @@ const ARGUMENTS: Readonly<Record<string, readonly (Word | undefined)[]>> = {
   symlinkat: [undefined, directory],
   umask: [octal],
   umount2: [undefined, bits(MNT)],
-  unlinkat: [directory],
+  unlinkat: [directory, undefined, bits({ AT_REMOVEDIR: AT.AT_REMOVEDIR })],
   unshare: [bits(CLONE)],
 };
 

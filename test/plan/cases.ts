@@ -74,6 +74,7 @@ export const CASES: Record<string, Plan> = {
       process: { ...base.process, uid: 33, gid: 33 },
     }),
   ),
+  group: buildPlan(spec({ group: { dir: "/sys/fs/cgroup/nsrun-box-1-1", pids: 4096 } })),
   "root-mapped-elsewhere": buildPlan(spec(elsewhere)),
   "root-mapped-staged": buildPlan(spec({ ...elsewhere, mounts: [bind] }), "staged"),
   "root-mapped-staged-uplink": buildPlan(spec({ ...elsewhere, net: uplink }), "staged"),
