@@ -30,11 +30,34 @@ const HOST = "--userns host";
 /** Whether a start failed for what it would not have failed for without a user namespace; its hint says so. */
 const wantsHost = (error: unknown): boolean => error instanceof NsrunError && error.hint?.includes(HOST) === true;
 
+/** 128 + SIGKILL, of a shell's child too. */
+const KILLED = 137;
+/** Milliseconds: until then the container starts, and what is loaded and read here would be in its way. */
+const SETTLED = 20;
+
+/** Counts the kernel's kills for memory from the time on when the container has started. */
+function watchMemory(): { tell(say: RunOptions["say"]): Promise<void> } {
+  let before: Promise<number | undefined> | undefined;
+  setTimeout(() => {
+    before = import("./oom.ts").then(({ oomKills }) => oomKills());
+  }, SETTLED).unref();
+  return {
+    async tell(say) {
+      const count = await before;
+      const line = count === undefined ? undefined : (await import("./oom.ts")).oomLine(count);
+      if (line !== undefined) say?.(line);
+    },
+  };
+}
+
 async function runOnce(command: readonly string[], options: RunOptions, signals: Signals): Promise<number> {
   const running = await start(command, options);
   signals.target(running);
+  const memory = watchMemory();
   try {
-    return (await running.result).code;
+    const { code } = await running.result;
+    if (code === KILLED) await memory.tell(options.say);
+    return code;
   } finally {
     await running.closed;
   }

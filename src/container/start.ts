@@ -3,7 +3,7 @@
 import { elfImage } from "../ffi/image.ts";
 import { native, PLAN_ADDRESS, PLAN_OFFSET } from "../ffi/native.ts";
 import { assemble, link, type Program, type RawStep, RECORD_AT, SOCKET_SLOT } from "../ffi/program.ts";
-import { sys } from "../ffi/syscall.ts";
+import { failed, sys } from "../ffi/syscall.ts";
 import { sealedFile, vexec } from "../ffi/vexec.ts";
 import type { Plan } from "../plan/step.ts";
 import { socketPair } from "./channel.ts";
@@ -96,12 +96,15 @@ export function startStage(plan: Plan, slots: Slots, title: string): StartedStag
 export function release(plan: Plan, slots: Slots, socket: number, pid: number): void {
   slots.set("pid", pid);
   runParent(plan, plan.between, slots);
-  go(socket);
+  const said = go(socket);
+  if (said < 0 && said !== EPIPE) throw failed(said, "let the container go on"); // it would wait for ever
 }
 
 const GO = new Uint8Array(new ArrayBuffer(1)).fill(103);
 
-/** MSG_NOSIGNAL: the container may be gone already, which its records tell. */
+/** The container may be gone already, which its records tell. */
+const EPIPE = -32;
+/** MSG_NOSIGNAL. */
 export const go = (socket: number): number => sys("sendto", socket, GO, 1, 0x4000, 0, 0);
 
 /** Reaps our own child `pid`. */
