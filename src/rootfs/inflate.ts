@@ -7,7 +7,7 @@ import { show } from "./names.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
 /** What is decoded ahead, in another thread, while we write files. */
-const STREAM = { chunkSize: 1 << 18, readableHighWaterMark: 1 << 22 };
+const STREAM = { chunkSize: 1 << 20, readableHighWaterMark: 1 << 22 };
 
 /** Pulls the chunks through a zlib stream and checks that it used all of them. */
 export async function* inflate(kind: "gzip" | "zstd", chunks: Chunks, archive: string): Chunks {
