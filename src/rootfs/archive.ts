@@ -5,6 +5,8 @@ import { NsrunError, UsageError } from "../errors.ts";
 import { errno, errnoText } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { bytes } from "../ffi/syscall.ts";
+import { compileForUnpacking } from "./compiler.ts";
 import { decompress } from "./decompress.ts";
 import { LIMITS, RATIO_FROM } from "./limits.ts";
 import { show } from "./names.ts";
@@ -28,20 +30,21 @@ export function fileError(error: unknown, doing: string): NsrunError {
   return new (code === "ENOENT" || code === "EISDIR" ? UsageError : NsrunError)(`${doing}: ${code} (${text})`, { cause: error });
 }
 
-const CHUNK = 1 << 18;
+const CHUNK = 1 << 19;
 
 /**
- * The bytes of a file from its start, each chunk in memory of its own. What is no pipe is read without waiting for a thread: that
- * takes half as long, and no longer than the writing that follows.
+ * The bytes of a file from its start, each chunk in memory of its own until `reuse` says that the last one is not needed any more.
+ * What is no pipe is read without waiting for a thread: that takes half as long, and no longer than the writing that follows.
  */
 export async function* chunksOf(
   file: FileHandle,
   doing: string,
   onRead?: (chunk: Uint8Array) => void,
+  reuse = () => false,
 ): AsyncGenerator<Uint8Array> {
   const regular = (await file.stat()).isFile();
-  for (;;) {
-    const buffer = new Uint8Array(new ArrayBuffer(CHUNK));
+  let buffer = bytes(CHUNK);
+  for (; ; buffer = reuse() ? buffer : bytes(CHUNK)) {
     let length: number;
     try {
       length = regular ? readSync(file.fd, buffer, 0, CHUNK, null) : (await file.read(buffer, 0, CHUNK)).bytesRead;
@@ -67,11 +70,15 @@ export async function openArchive(path: string): Promise<FileHandle> {
 
 /** Unpacks an open archive, called `path` in messages, below a directory descriptor. */
 export function unpackInto(file: FileHandle, path: string, rootFd: number, options: UnpackFileOptions): Promise<UnpackReport> {
-  Bun.unsafe.setJITPolicy(1); // the executable starts with a reluctant compiler: this is no longer the start
+  compileForUnpacking();
   const archive = options.archive ?? path;
-  const source = chunksOf(file, `read ${show(archive)}`, options.onRead);
+  let plain = false; // what reads a tar has done with a chunk before it asks for the next; new memory for each takes as long as reading
+  const source = chunksOf(file, `read ${show(archive)}`, options.onRead, () => plain);
   const ratio = { maxRatio: options.maxRatio ?? LIMITS.maxRatio, from: RATIO_FROM };
-  return unpackTar(decompress(source, archive, ratio), rootFd, { ...options, archive });
+  const tar = decompress(source, archive, ratio, () => {
+    plain = true;
+  });
+  return unpackTar(tar, rootFd, { ...options, archive });
 }
 
 /**

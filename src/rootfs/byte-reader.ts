@@ -16,12 +16,12 @@ export class ByteReader {
     return this.#chunk.subarray(this.#at - take, this.#at);
   }
 
-  /** Exactly `length` bytes when they are here already, else undefined and nothing is taken. */
-  take(length: number): Uint8Array | undefined {
-    const at = this.#at;
-    if (this.#chunk.length - at < length) return undefined;
-    this.#at += length;
-    return this.#chunk.subarray(at, at + length);
+  /** Exactly `length` bytes behind `skip` others, when all are here already; else undefined and nothing is taken. */
+  take(length: number, skip = 0): Uint8Array | undefined {
+    const from = this.#at + skip;
+    if (this.#chunk.length - from < length) return undefined;
+    this.#at = from + length;
+    return this.#chunk.subarray(from, this.#at);
   }
 
   /** Fetches the next chunk once the last is used up; false at the end. */

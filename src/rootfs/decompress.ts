@@ -2,12 +2,9 @@
  * What an archive is compressed with, seen by its first bytes (never by its name), and its bytes without that. gzip and
  * zstd are Bun's own; xz and bzip2 go through the programs of these names. Truncated or trailing data is an error.
  */
-import { Readable } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { NsrunError, UsageError } from "../errors.ts";
 import { LIMITS, over, RATIO_FROM } from "./limits.ts";
 import { show } from "./names.ts";
-import { ZstdFrames } from "./zstd-frames.ts";
 
 /** `[name, magic]`; sources: RFC 1952, RFC 8878, xz-file-format.txt, bzip2's manual. */
 const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
@@ -46,10 +43,18 @@ export interface RatioLimit {
 }
 const RATIO: RatioLimit = { maxRatio: LIMITS.maxRatio, from: RATIO_FROM };
 
-type Chunks = AsyncIterable<Uint8Array>;
+export type Chunks = AsyncIterable<Uint8Array>;
 
-/** The plain bytes of an archive. Throws UsageError naming `archive` where it is damaged or no archive at all. */
-export async function* decompress(source: Chunks, archive: string, limit: RatioLimit = RATIO): AsyncGenerator<Uint8Array> {
+/**
+ * The plain bytes of an archive. Throws UsageError naming `archive` where it is damaged or no archive at all. `plain` is called
+ * when it is not compressed: from then on chunks are passed on one at a time, and none is looked at after the next was asked for.
+ */
+export async function* decompress(
+  source: Chunks,
+  archive: string,
+  limit: RatioLimit = RATIO,
+  plain?: () => void,
+): AsyncGenerator<Uint8Array> {
   const input = source[Symbol.asyncIterator]();
   try {
     const counted = { taken: 0 };
@@ -62,11 +67,12 @@ export async function* decompress(source: Chunks, archive: string, limit: RatioL
           throw new UsageError(`${show(archive)}: not a tar archive (${what})`);
         }
       }
+      plain?.();
       yield* rest;
       return;
     }
     let given = 0;
-    for await (const chunk of kind === "xz" || kind === "bzip2" ? program(kind, rest, archive) : builtin(kind, rest, archive)) {
+    for await (const chunk of await decoder(kind, rest, archive)) {
       given += chunk.length;
       if (given > limit.from && given > limit.maxRatio * counted.taken) {
         throw over(`${show(archive)}: unpacks to more than ${limit.maxRatio} times its size`, "maxRatio");
@@ -78,12 +84,18 @@ export async function* decompress(source: Chunks, archive: string, limit: RatioL
   }
 }
 
+async function decoder(kind: Compression, chunks: Chunks, archive: string): Promise<Chunks> {
+  if (kind === "xz" || kind === "bzip2") return program(kind, chunks, archive);
+  const { inflate } = await import("./inflate.ts"); // node:zlib and node:stream take 3 to 7 ms to load
+  return inflate(kind, chunks, archive);
+}
+
 async function peek(input: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
   let head = new Uint8Array(new ArrayBuffer(0));
   while (head.length < 8) {
     const next = await input.next();
     if (next.done) break;
-    head = head.length === 0 ? Uint8Array.from(next.value) : Uint8Array.from(Buffer.concat([head, next.value]));
+    head = head.length === 0 ? new Uint8Array(next.value) : Uint8Array.from(Buffer.concat([head, next.value]));
   }
   return head;
 }
@@ -95,45 +107,6 @@ async function* rejoin(head: Uint8Array, input: AsyncIterator<Uint8Array>, count
     counted.taken += next.value.length;
     yield next.value;
   }
-}
-
-/** What is decoded ahead, in another thread, while we write files. */
-const STREAM = { chunkSize: 1 << 18, readableHighWaterMark: 1 << 22 };
-
-/** Pulls the chunks through a zlib stream and checks that it used all of them. */
-async function* builtin(kind: "gzip" | "zstd", chunks: Chunks, archive: string): Chunks {
-  const stream = kind === "gzip" ? createGunzip(STREAM) : createZstdDecompress(STREAM);
-  const frames = kind === "zstd" ? new ZstdFrames() : undefined;
-  let fed = 0;
-  let sourceError: unknown;
-  const count = async function* (): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of chunks) {
-        fed += chunk.length;
-        if (frames && !frames.push(chunk)) throw new UsageError(`${show(archive)}: damaged or trailing zstd data`);
-        yield chunk;
-      }
-    } catch (error) {
-      sourceError = error;
-      throw error;
-    }
-  };
-  const readable = Readable.from(count(), { objectMode: true, highWaterMark: 1 });
-  readable.once("error", (error) => stream.destroy(error));
-  try {
-    for await (const chunk of readable.pipe(stream)) yield chunk as Uint8Array;
-  } catch (error) {
-    if (sourceError !== undefined) throw sourceError;
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (!/^(Z_|ZSTD_|ERR_)/.test(code)) throw error;
-    const truncated = code === "Z_BUF_ERROR" || /srcSize_wrong/.test(code);
-    throw new UsageError(`${show(archive)}: ${truncated ? "truncated" : "damaged"} ${kind} data`, { cause: error });
-  } finally {
-    readable.destroy();
-    stream.destroy();
-  }
-  if (frames && !frames.complete) throw new UsageError(`${show(archive)}: truncated zstd data`);
-  if (stream.bytesWritten !== fed) throw new UsageError(`${show(archive)}: trailing data after the ${kind} data`);
 }
 
 /** `xz -dc` or `bzip2 -dc` as a child: its exit status decides, its stderr is the reason. */

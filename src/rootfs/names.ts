@@ -40,9 +40,15 @@ export function splitName(name: ByteString, maxDepth: number, maxLength: number)
   if (name === "") return { problem: "empty name" };
   if (name.includes("\0")) return { problem: "NUL in the name" };
   if (name.length > maxLength) return { problem: `name of ${name.length} bytes (limit ${maxLength})`, limit: "maxPath" };
-  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-  if (parts.includes("..")) return { problem: "'..' in the name" };
+  const parts: ByteString[] = [];
+  let longest = 0;
+  for (const part of name.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") return { problem: "'..' in the name" };
+    longest = Math.max(longest, part.length);
+    parts.push(part);
+  }
   if (parts.length > maxDepth) return { problem: `${parts.length} levels deep (limit ${maxDepth})`, limit: "maxDepth" };
-  if (parts.some((part) => part.length > 255)) return { problem: "a name of more than 255 bytes" };
+  if (longest > 255) return { problem: "a name of more than 255 bytes" };
   return { parts };
 }

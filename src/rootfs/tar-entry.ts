@@ -56,6 +56,8 @@ function merged({ local, global }: Extensions): PaxRecords {
   return local.size === 0 ? global : new Map([...global, ...local]);
 }
 
+const NONE: readonly string[] = [];
+
 /** Throws {@link HeaderProblem}. */
 export function tarEntry(header: TarHeader, extensions: Extensions): { entry: TarEntry; sparse: Sparse | undefined } {
   const pax = merged(extensions);
@@ -76,7 +78,7 @@ export function tarEntry(header: TarHeader, extensions: Extensions): { entry: Ta
     linkname: pax.get("linkpath") || (extensions.longLink ?? header.linkname),
     major: header.major,
     minor: header.minor,
-    xattrs: pax.size === 0 ? [] : attributes(pax),
+    xattrs: pax.size === 0 ? NONE : attributes(pax),
   };
   return { entry, sparse };
 }

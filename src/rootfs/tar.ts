@@ -48,10 +48,8 @@ export class TarReader {
    * where something has to be waited for: of small files hundreds are in one chunk.
    */
   next(): TarEntry | undefined | Promise<TarEntry | undefined> {
-    const rest = this.#left + this.#padding;
-    const here = this.#in.take(rest + BLOCK);
-    if (!here) return this.#slowly(undefined);
-    const block = here.subarray(rest);
+    const block = this.#in.take(BLOCK, this.#left + this.#padding);
+    if (!block) return this.#slowly(undefined);
     this.#left = this.#padding = 0;
     if (isZero(block)) return this.#end();
     const header = this.#header(block);

@@ -22,14 +22,15 @@ export class Tree implements Disposable {
   }
 
   /**
-   * The descriptor (O_PATH, valid until the next call) of the directory `parts`; missing ones are made with mode 0755 when
-   * `create` is given, which is told their path. Otherwise -errno; ENOTDIR when a component is a link or a file.
+   * The descriptor (O_PATH, valid until the next call) of the directory that the first `count` of `parts` name; missing ones are
+   * made with mode 0755 when `create` is given, which is told their path. Otherwise -errno; ENOTDIR when a component is a link or
+   * a file.
    */
-  directory(parts: readonly ByteString[], create?: (made: ByteString) => void): number {
+  directory(parts: readonly ByteString[], create?: (made: ByteString) => void, count = parts.length): number {
     let depth = 0;
-    while (depth < parts.length && this.#chain[depth]?.name === parts[depth]) depth++;
+    while (depth < count && this.#chain[depth]?.name === parts[depth]) depth++;
     this.#cut(depth);
-    for (; depth < parts.length; depth++) {
+    for (; depth < count; depth++) {
       const name = parts[depth] ?? "";
       const parent = this.#top();
       let fd = sys("openat", parent, cstr(name), GUARDS.component, 0);
@@ -46,11 +47,11 @@ export class Tree implements Disposable {
   }
 
   #top(): number {
-    return this.#chain.at(-1)?.fd ?? this.root;
+    return this.#chain[this.#chain.length - 1]?.fd ?? this.root;
   }
 
   #cut(depth: number): void {
-    for (const { fd } of this.#chain.splice(Math.max(depth, 0))) sys("close", fd);
+    while (this.#chain.length > depth) sys("close", this.#chain.pop()?.fd);
   }
 
   [Symbol.dispose](): void {

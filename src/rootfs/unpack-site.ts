@@ -73,13 +73,12 @@ export class Site implements Disposable {
 
   /** The descriptor of the directory that holds a name, valid until the next one is asked for. */
   place(entry: TarEntry, parts: readonly ByteString[], create: boolean): number {
-    const parents = parts.slice(0, -1);
     const made = (path: ByteString): void => {
       this.budget.entry(() => this.where(entry)); // 128 of them for one entry would be a way round the limit
       this.implied(path);
     };
-    const fd = this.tree.directory(parents, create ? made : undefined);
-    if (fd === ENOTDIR) throw this.refuse(entry, `'${show(parents.join("/"))}' leads through a link or a file`);
+    const fd = this.tree.directory(parts, create ? made : undefined, Math.max(parts.length - 1, 0));
+    if (fd === ENOTDIR) throw this.refuse(entry, `'${show(parts.slice(0, -1).join("/"))}' leads through a link or a file`);
     return this.check(fd, entry);
   }
 

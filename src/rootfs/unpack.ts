@@ -16,7 +16,7 @@ import { GUARDS } from "./guards.ts";
 import { Budget, LIMITS } from "./limits.ts";
 import { type ByteString, cstr, show } from "./names.ts";
 import { type TarEntry, TarReader } from "./tar.ts";
-import { contentsOf } from "./unpack-contents.ts";
+import { Files } from "./unpack-file.ts";
 import { Metadata } from "./unpack-metadata.ts";
 import { emptyReport, type UnpackOptions, type UnpackReport } from "./unpack-options.ts";
 import { Site } from "./unpack-site.ts";
@@ -50,15 +50,17 @@ export async function unpackTar(
 const MAX_LINK = 4096; // symlink(2): PATH_MAX with its NUL
 const NODES = { fifo: S.S_IFIFO, char: S.S_IFCHR, block: S.S_IFBLK } as const;
 
-class Unpacker implements Disposable {
+export class Unpacker implements Disposable {
   readonly #report = emptyReport();
   readonly #site: Site;
   readonly #metadata: Metadata;
+  readonly #files: Files;
   readonly #devices: boolean;
 
   constructor(rootFd: number, archive: string, budget: Budget, options: UnpackOptions) {
     this.#site = new Site(rootFd, archive, budget);
     this.#metadata = new Metadata(this.#site, this.#report, options);
+    this.#files = new Files(this.#site, this.#metadata, this.#report);
     this.#devices = options.devices ?? false;
   }
 
@@ -79,7 +81,7 @@ class Unpacker implements Disposable {
     const parts = this.#site.split(entry, entry.name, "");
     if (entry.type === "directory") this.#directory(entry, parts);
     else if (parts.length === 0) throw this.#site.refuse(entry, "the root itself can only be a directory");
-    else if (entry.type === "file") return this.#file(entry, reader, parts);
+    else if (entry.type === "file") return this.#files.add(entry, reader, parts);
     else if (entry.type === "symlink") this.#symlink(entry, parts);
     else if (entry.type === "hardlink") this.#hardlink(entry, parts);
     else this.#node(entry, entry.type, parts);
@@ -90,9 +92,9 @@ class Unpacker implements Disposable {
     if (!GUARDS.owner(entry.uid) || !GUARDS.owner(entry.gid)) throw this.#site.refuse(entry, "owner out of range");
     if (GUARDS.whiteout(entry.type, entry.major, entry.minor))
       throw this.#site.refuse(entry, "an overlayfs whiteout (character device 0:0), which would hide a file");
-    const attribute = entry.xattrs.find(GUARDS.overlayAttribute);
-    if (attribute !== undefined)
-      throw this.#site.refuse(entry, `the attribute ${show(attribute)}, which would hide or redirect files`);
+    for (const attribute of entry.xattrs)
+      if (GUARDS.overlayAttribute(attribute))
+        throw this.#site.refuse(entry, `the attribute ${show(attribute)}, which would hide or redirect files`);
     this.#report.skipped.xattrs += entry.xattrs.length;
   }
 
@@ -101,26 +103,6 @@ class Unpacker implements Disposable {
     if (name !== undefined) this.#site.makeDirectory(entry, parts, (parent) => sys("mkdirat", parent, cstr(name), 0o700));
     this.#metadata.ofDirectory(entry, parts);
     this.#report.directories++;
-  }
-
-  #file(entry: TarEntry, reader: TarReader, parts: readonly ByteString[]): Promise<void> | undefined {
-    const parent = this.#site.place(entry, parts, true);
-    const name = cstr(parts.at(-1) ?? "");
-    const fd = this.#site.make(entry, parent, parts, () => sys("openat", parent, name, GUARDS.file, 0o600));
-    let later: Promise<void> | undefined;
-    try {
-      later = reader.copy(contentsOf(this.#site, entry, fd));
-      if (!later) this.#written(entry, fd, parts);
-    } finally {
-      if (!later) sys("close", fd);
-    }
-    return later?.then(() => this.#written(entry, fd, parts)).finally(() => sys("close", fd));
-  }
-
-  #written(entry: TarEntry, fd: number, parts: readonly ByteString[]): void {
-    this.#metadata.ofFile(entry, fd, parts);
-    this.#report.files++;
-    this.#report.bytes += entry.size;
   }
 
   #symlink(entry: TarEntry, parts: readonly ByteString[]): void {
