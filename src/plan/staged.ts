@@ -23,8 +23,6 @@ const byte = (text: string) => ({ bytes: Buffer.from(text), text: JSON.stringify
 const ends = { bytes: new Uint8Array(8), text: "[<made.read>, <made.wrote>]" };
 
 export const stagedPrepare = (root: RootSpec): SyscallStep[] => [
-  ...mappedLower(root),
-  placeholder("root"),
   step("parent", "open our mount namespace", "openat", [AT_FDCWD, "/proc/self/ns/mnt", O.O_RDONLY | O.O_CLOEXEC, 0], {
     store: "host.mnt",
     why: "the stage goes back to it",
@@ -32,6 +30,8 @@ export const stagedPrepare = (root: RootSpec): SyscallStep[] => [
   step("parent", "a pipe on which the container hears that its root is made", "pipe2", [ends, O.O_CLOEXEC], {
     store: ["made.read", "made.wrote"],
   }),
+  ...mappedLower(root),
+  placeholder("root"),
 ];
 
 /** Before the clone: the container begins in this namespace. */

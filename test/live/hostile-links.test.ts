@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { asRoot, canRun, NSRUN, shell, skipReason } from "./helpers.ts";
 import type { Case } from "./hostile/driver.ts";
 import { expected, proper, rootOptions, seen } from "./hostile/expect.ts";
-import { HostilePlace, KINDS } from "./hostile/place.ts";
+import { HostilePlace, KINDS, madeBy, RECIPES } from "./hostile/place.ts";
 
 const skip = skipReason("links of hostile roots", [canRun, [Bun.which("gcc") !== null, "no gcc for a static program"]]);
 const place = skip === undefined ? new HostilePlace() : (undefined as unknown as HostilePlace);
@@ -24,8 +24,8 @@ const noUplink = skipReason("the uplink's resolv.conf", [
   [hasUplink(), "no pasta, or no tun device"],
 ]);
 
-for (const recipe of ["", "paths"]) {
-  describe.skipIf(skip !== undefined)(`a volume by a link${recipe === "" ? "" : ", root made by paths"}`, () => {
+for (const recipe of RECIPES) {
+  describe.skipIf(skip !== undefined)(`a volume by a link${madeBy(recipe)}`, () => {
     const env = { NSRUN_ROOT_RECIPE: recipe };
 
     /** Links of a root to a directory of it, to each of nsrun's own mounts, and a chain. */

@@ -62,6 +62,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   "a terminal": kind("-t"),
   "by paths": { ...kind(), env: { NSRUN_ROOT_RECIPE: "paths" } },
+  staged: { ...kind("-v", "/tmp:/v"), env: { NSRUN_ROOT_RECIPE: "staged" }, root: true },
+  "staged, with a pair": { ...kind("--net", "veth"), env: { NSRUN_ROOT_RECIPE: "staged" }, root: true },
+  "staged, written in place": {
+    options: (dir) => ["--rw", "--rootfs", dir.file("root")],
+    env: { NSRUN_ROOT_RECIPE: "staged" },
+    root: true,
+  },
   propagation: kind("--propagation", "rslave"),
   "environment and directory": kind("-e", "A=1 2", "--cwd", "/tmp"),
   pasta: { ...kind("--net", "pasta"), root: true, needs: works("pasta", "--version") && works("test", "-w", "/dev/net/tun") },

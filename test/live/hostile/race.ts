@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isRoot, until } from "../helpers.ts";
 import type { Case, Mutation, Result } from "./driver.ts";
-import { AS_HOST, type HostilePlace, isOwn, mountsOf } from "./place.ts";
+import { asHost, type HostilePlace, isOwn, mountsOf } from "./place.ts";
 
 export interface Race {
   readonly name: string;
@@ -31,7 +31,7 @@ const sharedVolume = (name: string, link: (place: HostilePlace) => string, place
     mkdirSync(join(shared, "a/sub"), { recursive: true });
     symlinkSync(link(place), join(shared, "b"));
     const volume = [`${shared}:/vol`, `${place.dir.file("volume")}:/vol/a/sub`, `${place.dir.file("resolv")}:/vol/a/new`];
-    return { options: { rootfs: root, volume, ...AS_HOST }, directory: shared, names: ["a", "b"] };
+    return { options: { rootfs: root, volume }, directory: shared, names: ["a", "b"] };
   },
 });
 
@@ -44,7 +44,7 @@ const sharedRoot = (name: string, control?: Mutation): Race => ({
     const root = place.root();
     mkdirSync(join(root, name));
     symlinkSync(place.host, join(root, "link"));
-    return { options: { rootfs: root, rw: true, ...AS_HOST }, directory: root, names: [name, "link"] };
+    return { options: { rootfs: root, rw: true }, directory: root, names: [name, "link"] };
   },
 });
 
@@ -80,7 +80,8 @@ export async function race(
   recipe: string,
   mutation?: Mutation,
 ): Promise<Raced> {
-  const { options, directory, names } = prepare(place);
+  const { options: given, directory, names } = prepare(place);
+  const options = { ...given, ...asHost(recipe) };
   const before = place.state(place.host);
   const swapper = Bun.spawn([place.swapper, directory, ...names], { stdout: "pipe", stderr: "inherit" });
   try {
