@@ -113,7 +113,7 @@ describe.skipIf(reason !== undefined)("a kernel whose tmpfs has no user.* attrib
   test("the plan shows it, for --rw too, and nothing is written into the directory to find that out", async () => {
     using dir = temporary();
     const root = await smallRoot(dir.file("root"));
-    const plan = (options: string[]) => shell([...OLDER, ...NSRUN, "run", ...options, "--plan", "true"]);
+    const plan = (options: string[]) => shell([...OLDER, ...NSRUN, "run", ...options, "--plan", "--verbose", "true"]);
     expect((await plan([])).stdout).toContain("let the container take its root");
     const { stdout } = await plan(["--rw", "--rootfs", root]);
     expect(stdout).toContain("give /dev to root inside");
