@@ -50,7 +50,7 @@ const PATTERNS: readonly Pattern[] = [
   ["mount chdir (mkdirat )*", 0],
   ["unshare mount (open_tree dup3 )?", 0],
   ["setns write ", 1],
-  ["openat pipe2 ", 1],
+  ["openat eventfd2 ", 1],
   ["mount fchdir ", 0],
   ["chdir openat dup3 ", 0],
   ["openat2 fchdir (rooted )?", 0],
