@@ -38,7 +38,7 @@ const sharedVolume = (name: string, link: (place: HostilePlace) => string, place
 /** A root that is written in place and has `name` exchanged for a link to the host: CVE-2026-41579. */
 const sharedRoot = (name: string, control?: Mutation): Race => ({
   name: `/${name} of a root that is written in place`,
-  places: /^\/link(\/\w+)*$/, // a mount goes with its directory
+  places: /^\/link(\/[\w-]+)*$/, // a mount goes with its directory
   ...(control ? { control } : {}),
   prepare: (place) => {
     const root = place.root();
