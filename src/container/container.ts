@@ -204,12 +204,10 @@ export class Supervised {
 
   #hangup(): void {
     if (this.#watched === undefined) {
-      // the stage died without a word: by a kill from outside, or by a failed step of its own
+      // the stage died without a word: by a kill from outside, or by a failed step before it had a container
       this.kill(SIGNALS.KILL);
       this.#fail(
-        this.#failure ??
-          this.#parentFailure ??
-          new NsrunError("the container's watcher was killed", { hint: "the container was ended with it" }),
+        this.#failure ?? new NsrunError("the container's watcher was killed", { hint: "the container was ended with it" }),
       );
     }
     if (!this.#failing) this.#ready.reject(new NsrunError("the container ended before it was ready"));

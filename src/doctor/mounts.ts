@@ -11,7 +11,7 @@ export const workplace = (): Call[] => [
   call("mount a tmpfs", "mount", ["tmpfs", PLACE, "tmpfs", 0, "mode=755"]),
   call("enter it", "chdir", [PLACE]),
 ];
-const mkdir = (name: string): Call => call(`mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755]);
+export const mkdir = (name: string): Call => call(`mkdir ${name}`, "mkdirat", [AT_FDCWD, name, 0o755]);
 const create = (name: string): Call =>
   call(`write ${name}`, "openat", [AT_FDCWD, name, O.O_CREAT | O.O_RDWR | O.O_CLOEXEC, 0o644], { store: true });
 

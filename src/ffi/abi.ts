@@ -22,6 +22,7 @@ const TABLE = {
   rt_sigtimedwait: [128, 137],
   ioctl: [16, 29],
   pipe2: [293, 59],
+  eventfd2: [290, 19],
   dup3: [292, 24],
   sendto: [44, 206],
   recvfrom: [45, 207],

@@ -8,7 +8,7 @@
  *
  * The law of this file, since half of it runs as pid 1 of a container:
  *   every function is static or hidden; no string literal, no static data, no array initialiser (TinyCC would call
- *   memset or leave the range); a step that fails ends the process, the rest of its lane must never run.
+ *   memset or leave the range); a step that fails ends the process, or the container: the rest of its lane must never run.
  */
 #define HID extern __attribute__((visibility("hidden")))
 HID char nsi_begin[];
@@ -109,19 +109,18 @@ static void nsi_send(long sock, int *rec, int kind, int a, int b) {
 }
 
 /* The end of a lane: what was passed over before (every place where the command was looked for), then the failure itself.
- * Not told one by one: each record would wake the supervisor while the command starts. A stage that has cloned its container
- * (the kernel writes the pid for the caller of clone alone) takes it along: when the failure is heard, nothing is left. */
-static void nsi_fail(struct plan *p, long i, long error) {
+ * Not told one by one: each record would wake the supervisor while the command starts. Who has a container (the kernel writes
+ * its pid for the stage alone, the caller of clone) ends that, and goes on at its watch, so that all is cleaned up as ever. */
+static long nsi_fail(struct plan *p, long i, long error) {
   long k;
   int rec[4]; /* not p->rec: that holds the pid which the watch needs */
-  if (p->rec[1]) {
-    nsi_sys(SYS_kill, p->rec[1], 9, 0, 0, 0, 0);
-    nsi_sys(SYS_wait4, p->rec[1], 0, 0, 0, 0, 0);
-  }
   for (k = 0; k < i; k++)
     if ((p->steps[k].flags & SOFT) && p->steps[k].a[5]) nsi_send(p->sock, rec, R_SOFT, k, p->steps[k].a[5]);
   nsi_send(p->sock, rec, R_FAILED, i, error);
-  nsi_exit(125);
+  if (!p->rec[1]) nsi_exit(125);
+  nsi_sys(SYS_kill, p->rec[1], 9, 0, 0, 0, 0);
+  while (p->steps[i].nr != -3) i++;
+  return i;
 }
 
 /* Every disposition back to SIG_DFL: Bun ignores SIGPIPE and SIGXFSZ and passes on what its own caller ignored, and
@@ -173,6 +172,7 @@ static void nsi_run(struct plan *p) {
       r = 0;
     } else if (s->nr == -3) {
       nsi_watch(p->rec[1], p->sock, a[0]);
+      p->rec[1] = 0;
       r = 0;
     } else if (s->nr == -4) r = nsi_guard(a[0]);
     else if (s->nr == -5) {
@@ -192,7 +192,10 @@ static void nsi_run(struct plan *p) {
     }
     if (s->flags & TELL) nsi_send(p->sock, rec, R_TOLD, i, r);
     else if ((r < 0 && -r != s->tolerate) || ((s->flags & EXACT) && r != a[2])) {
-      if (!(s->flags & SOFT)) nsi_fail(p, i, r < 0 ? -r : 0);
+      if (!(s->flags & SOFT)) {
+        i = nsi_fail(p, i, r < 0 ? -r : 0);
+        continue;
+      }
       s->a[5] = -r; /* no soft step has six arguments that are used twice */
     }
     if (s->flags & STORE) reg = r;

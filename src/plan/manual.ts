@@ -13,6 +13,7 @@ const PAGES: Readonly<Record<string, Page>> = {
   close: ["close(2)", "nobody after us shall hold it"],
   close_range: ["close_range(2)", "what is not open cannot leak"],
   dup3: ["dup(2)", "later steps know it by this number; there is one register only"],
+  eventfd2: ["eventfd(2)", "a number that somebody waits for"],
   execve: ["execve(2)", "from here on the process is the command"],
   exit_group: ["exit_group(2)", "its work is done"],
   fchdir: ["chdir(2)", "a descriptor cannot be exchanged behind our back as a path can"],

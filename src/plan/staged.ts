@@ -8,7 +8,6 @@
  * attached nowhere, given as a descriptor, has no such lock.
  */
 import { AT_FDCWD, CLONE, MS, O, OPEN_TREE } from "../ffi/flags.ts";
-import { utf8 } from "../ffi/text.ts";
 import { rootOutside } from "./identity.ts";
 import { placeholder, step } from "./list.ts";
 import { attachLower, layerSteps, mappedLower, mountPoints, overlayStep } from "./overlay.ts";
@@ -20,19 +19,17 @@ import { REG, type SyscallStep, slot } from "./step.ts";
 export const isStaged = (spec: ContainerSpec, recipe: Recipe): boolean =>
   recipe === "staged" && mapped(spec) && spec.root?.layer === "overlay";
 
-const byte = (text: string) => ({ bytes: utf8(text), text: JSON.stringify(text) });
-const ends = { bytes: new Uint8Array(8), text: "[<made.read>, <made.wrote>]" };
+/** eventfd(2): a read waits until somebody has written a number, eight bytes. */
+const one = { bytes: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), text: '"\\1\\0\\0\\0\\0\\0\\0\\0"' };
 
 export const stagedPrepare = (root: RootSpec): SyscallStep[] => [
-  ...mappedLower(root),
-  placeholder("root"),
   step("parent", "open our mount namespace", "openat", [AT_FDCWD, "/proc/self/ns/mnt", O.O_RDONLY | O.O_CLOEXEC, 0], {
     store: "host.mnt",
     why: "the stage goes back to it",
   }),
-  step("parent", "a pipe on which the container hears that its root is made", "pipe2", [ends, O.O_CLOEXEC], {
-    store: ["made.read", "made.wrote"],
-  }),
+  step("parent", "by which the container hears that its root is made", "eventfd2", [0, O.O_CLOEXEC], { store: "made" }),
+  ...mappedLower(root),
+  placeholder("root"),
 ];
 
 /** Before the clone: the container begins in this namespace. */
@@ -54,7 +51,9 @@ function giveAway(spec: ContainerSpec): SyscallStep[] {
 
 /** After the clone, when the container's user namespace has its maps and the lower layer's owners are mapped by it. */
 export const stagedAfter = (spec: ContainerSpec, root: RootSpec): SyscallStep[] => [
-  step("stage", "wait for the parent's go", "read", [slot("sock"), byte("g"), 1], { exact: true }),
+  step("stage", "wait for the parent's go", "read", [slot("sock"), { bytes: new Uint8Array(8), text: '"g"' }, 1], {
+    exact: true,
+  }),
   step("stage", "modes as given", "umask", [0]),
   ...layerSteps("stage", spec, root),
   ...layerResolvConf(spec, "stage"),
@@ -64,7 +63,7 @@ export const stagedAfter = (spec: ContainerSpec, root: RootSpec): SyscallStep[] 
   step("stage", "go back to the host's mount namespace", "setns", [slot("host.mnt"), CLONE.CLONE_NEWNS], {
     why: "a copy of the host's mounts would keep them busy as long as the container lives",
   }),
-  step("stage", "let the container take its root", "write", [slot("made.wrote"), byte("m"), 1], {
+  step("stage", "let the container take its root", "write", [slot("made"), one, 8], {
     exact: true,
     why: "it waits for that",
   }),
@@ -72,7 +71,7 @@ export const stagedAfter = (spec: ContainerSpec, root: RootSpec): SyscallStep[] 
 
 /** The container's side of {@link stagedAfter}'s end. */
 export const stagedWait = (): SyscallStep =>
-  step("container", "wait until the root is made", "read", [slot("made.read"), byte("m"), 1], { exact: true });
+  step("container", "wait until the root is made", "read", [slot("made"), one, 8], { exact: true });
 
 /** In the place of clone's CLONE_NEWNS. */
 export const stagedUnshare = (): SyscallStep =>

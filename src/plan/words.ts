@@ -103,6 +103,7 @@ const ARGUMENTS: Readonly<Record<string, readonly (Word | undefined)[]>> = {
   close_range: [undefined, unsigned, undefined],
   clone: [cloneWord, pointer, pointer, pointer, pointer],
   dup3: [undefined, undefined, openBits],
+  eventfd2: [undefined, bits({ EFD_CLOEXEC: 0x80000 })],
   fchownat: [directory, undefined, undefined, undefined, bits(AT)],
   fcntl: [undefined, one(FCNTL)],
   fsconfig: [undefined, one(FSCONFIG)],

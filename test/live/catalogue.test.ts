@@ -177,7 +177,10 @@ const CASES: Record<string, Case | Elsewhere> = {
         },
   "mount_setattr EINVAL": { sh: "$DENY mount_setattr EINVAL -- $RUN true", hint: /--userns host/ },
   "mount_setattr EPERM": { sh: "$DENY mount_setattr EPERM -- $RUN true", hint: /--userns host/ },
-  "setxattr EOPNOTSUPP": { sh: "$DENY setxattr EOPNOTSUPP -- $RUN true", hint: /--userns host/ },
+  "getxattr EOPNOTSUPP": {
+    sh: `mkfifo f; unshare -U sh -c "echo >f; exec sleep 60" & read _ <f; $DENY getxattr EOPNOTSUPP -- $RUN --join user=$! true; kill $!; wait`,
+    hint: /--userns host/,
+  },
   "* ENOSYS": {
     sh: "$DENY close_range ENOSYS -- $RUN true",
     hint: /kernel is too old for the call, or an outer container's filter/,

@@ -31,7 +31,7 @@ describe.skipIf(reason !== undefined)("everything is as before after", () => {
       test(`${name}, ${how}`, async () => {
         const mark = marker();
         const before = await snapshot(mark);
-        for (const recipe of ["", "paths"])
+        for (const recipe of ["", "paths", "staged"])
           await shell([...program, "run", "--name", mark, ...args], { env: { NSRUN_ROOT_RECIPE: recipe } });
         expect(await snapshot(mark)).toEqual(before);
       });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { container } from "../../src/index.ts";
 import { canRun, skipReason } from "./helpers.ts";
 import type { Case } from "./hostile/driver.ts";
-import { HostilePlace } from "./hostile/place.ts";
+import { HostilePlace, madeBy, RECIPES } from "./hostile/place.ts";
 
 const skip = skipReason("hostile working directories", [canRun, [Bun.which("gcc") !== null, "no gcc for a static program"]]);
 const place = skip === undefined ? new HostilePlace() : (undefined as unknown as HostilePlace);
@@ -36,8 +36,8 @@ const REFUSED = ["/stdin", "/dev/fd/0", "/one", "/cwd", "/root", "/task", "/proc
 // whatever is open at that moment, of ours or of the caller
 const NUMBERS = Array.from({ length: 40 }, (_, fd) => `/proc/self/fd/${fd + 1}`);
 
-for (const recipe of ["", "paths"]) {
-  describe.skipIf(skip !== undefined)(`--cwd${recipe === "" ? "" : ", root made by paths"}`, () => {
+for (const recipe of RECIPES) {
+  describe.skipIf(skip !== undefined)(`--cwd${madeBy(recipe)}`, () => {
     const start = (cases: Case[]) => place.start(cases, { NSRUN_ROOT_RECIPE: recipe });
     const one = (root: string, cwd: string, more: Partial<Case> = {}): Case => ({
       name: cwd,

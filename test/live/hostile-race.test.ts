@@ -1,13 +1,13 @@
 /** A process that exchanges a directory and a link as fast as it can: the short form of test/soak/races.ts. */
 import { describe, expect, test } from "bun:test";
 import { canRun, skipReason } from "./helpers.ts";
-import { HostilePlace } from "./hostile/place.ts";
+import { HostilePlace, madeBy, RECIPES } from "./hostile/place.ts";
 import { RACE_ERRORS, RACES, race } from "./hostile/race.ts";
 
 const skip = skipReason("races", [canRun, [Bun.which("gcc") !== null, "no gcc for a static program"]]);
 
-for (const recipe of ["", "paths"]) {
-  describe.skipIf(skip !== undefined)(`100 starts in a race${recipe === "" ? "" : ", root made by paths"}`, () => {
+for (const recipe of RECIPES) {
+  describe.skipIf(skip !== undefined)(`100 starts in a race${madeBy(recipe)}`, () => {
     for (const one of RACES) {
       test(`${one.name}: a container or one error, and the host as it was`, async () => {
         using place = new HostilePlace();

@@ -6,7 +6,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { canRun, skipReason } from "./helpers.ts";
 import { allMounts, expected, FORMS, mountOn, proper, resolvVolume, rootOptions, seen } from "./hostile/expect.ts";
-import { AS_HOST, HostilePlace, KINDS, PLACES } from "./hostile/place.ts";
+import { asHost, HostilePlace, KINDS, madeBy, PLACES, RECIPES } from "./hostile/place.ts";
 
 let place: HostilePlace;
 // each test its own: a negative control leaves the mark of what it did to "the host"
@@ -18,8 +18,8 @@ afterAll(() => place?.[Symbol.dispose]());
 
 const skip = skipReason("hostile roots", [canRun, [Bun.which("gcc") !== null, "no gcc for a static program"]]);
 
-for (const recipe of ["", "paths"]) {
-  describe.skipIf(skip !== undefined)(`a hostile root${recipe === "" ? "" : ", made by paths"}`, () => {
+for (const recipe of RECIPES) {
+  describe.skipIf(skip !== undefined)(`a hostile root${madeBy(recipe)}`, () => {
     const env = { NSRUN_ROOT_RECIPE: recipe };
 
     for (const at of PLACES) {
@@ -32,7 +32,7 @@ for (const recipe of ["", "paths"]) {
         // and with everything mounted that can be: what of it is in the way of what else is not the point
         const more = combinations.map(({ kind, form, root }) => ({
           name: `${kind}, ${form}, all mounts`,
-          options: { ...rootOptions(place, root, form), ...allMounts(place), ...AS_HOST },
+          options: { ...rootOptions(place, root, form), ...allMounts(place), ...asHost(recipe) },
         }));
         const lower = combinations.filter(({ form }) => form === "directory").map(({ root }) => root);
         const before = [place.watched(), place.state(...lower)];
@@ -49,12 +49,12 @@ for (const recipe of ["", "paths"]) {
     test("negative control: with links followed as everybody does, the host's directory is written to", async () => {
       const root = place.hostileRoot("/etc", "host");
       const [safe] = await place.start(
-        [{ name: "safe", options: { rootfs: root, volume: [`${resolvVolume(place)}.new`], ...AS_HOST } }],
+        [{ name: "safe", options: { rootfs: root, volume: [`${resolvVolume(place)}.new`], ...asHost(recipe) } }],
         env,
       );
       expect(safe?.error).toBe("ENOENT");
       const before = place.watched();
-      const options = { rootfs: root, volume: [`${resolvVolume(place)}.new`], ...AS_HOST };
+      const options = { rootfs: root, volume: [`${resolvVolume(place)}.new`], ...asHost(recipe) };
       await place.start([{ name: "control", options, mutation: "follow" }], env);
       expect(place.watched()).not.toBe(before);
       expect(place.watched()).toContain(`${place.host}/resolv.conf.new `);

@@ -66,6 +66,7 @@ const canonical = (text: string): string =>
   landlock(text)
     .replace(/\s*\/\*.*?\*\//g, "")
     .replace(/nsr[0-9a-z]{10,12}\b/g, "<veth>")
+    .replace(/\b(\d+)\*1024\b/g, (_, n: string) => String(Number(n) * 1024)) // a limit, as strace likes it
     .replace(/[A-Z0-9_]+(\|[A-Z0-9_]+)+/g, (flags) => flags.split("|").sort().join("|"));
 
 /** strace does not always know that a socket is rtnetlink's, and shows the body as bytes: linux/rtnetlink.h. */

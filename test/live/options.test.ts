@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { canRun, inside, nsrun, OWN_MOUNTS, shell, skipReason, smallRoot, type Temporary, temporary } from "./helpers.ts";
 
 const reason = skipReason("options of nsrun run", [canRun]);
-const RECIPES = ["detached", "paths"] as const;
+const RECIPES = ["detached", "paths", "staged"] as const;
 
 function source(): Temporary {
   const dir = temporary();

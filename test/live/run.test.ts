@@ -144,9 +144,9 @@ describe.skipIf(reason !== undefined)("mounts", () => {
     using dir = temporary();
     mkdirSync(dir.file("shared"));
     // the host's side is made shared, in a mount namespace of the test's own
-    const script = `mount -t tmpfs t ${dir.path} && mount --make-shared ${dir.path} && mkdir ${dir.path}/v
+    const script = `mount --bind ${dir.path} ${dir.path} && mount --make-shared ${dir.path} && mkdir ${dir.path}/v
       mkfifo ${dir.path}/go
-      ${process.execPath} ${MAIN} run --cap-add sys_admin -v ${dir.path}:/x -- sh -c 'mount -t tmpfs i /x/v; touch /x/v/inside; echo in >/x/go; cat /x/go >/dev/null; ls /x/late; exit 0' 2>/dev/null &
+      ${process.execPath} ${MAIN} run --cap-add sys_admin -v ${dir.path}:/x -- sh -c 'mount -t tmpfs i /x/v; touch /x/v/inside; echo in >/x/go; cat /x/go >/dev/null; ls /x/late; exit 0' 2>/dev/null || echo failed >${dir.path}/go &
       cat ${dir.path}/go; ls ${dir.path}/v; mkdir ${dir.path}/late; mount -t tmpfs l ${dir.path}/late; touch ${dir.path}/late/outside
       echo go >${dir.path}/go; wait`;
     const { stdout, stderr } = await shell([...OWN_MOUNTS, "sh", "-c", script]);

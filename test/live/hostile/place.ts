@@ -12,8 +12,16 @@ export const KINDS = ["host", "up", "other", "loop", "magic", "file", "fifo"] as
 export type Kind = (typeof KINDS)[number];
 export const PLACES = ["/dev", "/proc", "/sys", "/etc", "/etc/resolv.conf", "/run", "/tmp", "/var/log"] as const;
 
-/** The worst case: root inside is root outside, where that is not the default any more. */
-export const AS_HOST: object = isRoot ? { userns: "host" } : {};
+/** Of NSRUN_ROOT_RECIPE, "" being the kernel's best; "staged" is root's. */
+export const RECIPES: readonly string[] = isRoot ? ["", "paths", "staged"] : ["", "paths"];
+/** For the name of a test. */
+export const madeBy = (recipe: string): string => (recipe === "" ? "" : `, root made by the recipe ${recipe}`);
+
+/** The worst case: root inside is root outside, where that is not the default any more. There is no "staged" without a user namespace. */
+export function asHost(recipe: string): object {
+  if (!isRoot) return {};
+  return recipe === "staged" ? { uidMap: ["0:0:65536"] } : { userns: "host" };
+}
 
 const compile = (source: string, to: string) => {
   const file = new URL(source, import.meta.url).pathname;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { SCRATCH } from "../../../src/security/defaults.ts";
 import { isRoot, until } from "../helpers.ts";
 import type { Case, Mutation, Result } from "./driver.ts";
-import { AS_HOST, type HostilePlace, isOwn, mountsOf } from "./place.ts";
+import { asHost, type HostilePlace, isOwn, mountsOf } from "./place.ts";
 
 export interface Race {
   readonly name: string;
@@ -32,20 +32,20 @@ const sharedVolume = (name: string, link: (place: HostilePlace) => string, place
     mkdirSync(join(shared, "a/sub"), { recursive: true });
     symlinkSync(link(place), join(shared, "b"));
     const volume = [`${shared}:/vol`, `${place.dir.file("volume")}:/vol/a/sub`, `${place.dir.file("resolv")}:/vol/a/new`];
-    return { options: { rootfs: root, volume, ...AS_HOST }, directory: shared, names: ["a", "b"] };
+    return { options: { rootfs: root, volume }, directory: shared, names: ["a", "b"] };
   },
 });
 
 /** A root that is written in place and has `name` exchanged for a link to the host: CVE-2026-41579. */
 const sharedRoot = (name: string, control?: Mutation): Race => ({
   name: `/${name} of a root that is written in place`,
-  places: /^\/link(\/\w+)*$/, // a mount goes with its directory
+  places: /^\/link(\/[\w-]+)*$/, // a mount goes with its directory
   ...(control ? { control } : {}),
   prepare: (place) => {
     const root = place.root();
     mkdirSync(join(root, name));
     symlinkSync(place.host, join(root, "link"));
-    return { options: { rootfs: root, rw: true, ...AS_HOST }, directory: root, names: [name, "link"] };
+    return { options: { rootfs: root, rw: true }, directory: root, names: [name, "link"] };
   },
 });
 
@@ -81,7 +81,8 @@ export async function race(
   recipe: string,
   mutation?: Mutation,
 ): Promise<Raced> {
-  const { options, directory, names } = prepare(place);
+  const { options: given, directory, names } = prepare(place);
+  const options = { ...given, ...asHost(recipe) };
   const before = place.state(place.host);
   const swapper = Bun.spawn([place.swapper, directory, ...names], { stdout: "pipe", stderr: "inherit" });
   try {

@@ -32,11 +32,12 @@ static int opens(int pid, const char *what, int flags) {
 }
 
 static void look(int pid) {
-  char path[64], target[256];
+  char path[64], target[256] = "";
   if (!ours(pid)) return;
   seen++;
   snprintf(path, sizeof path, "/proc/%d/exe", pid);
-  executable += readlink(path, target, sizeof target) > 0 && ours(pid);
+  /* in the middle of its exec it has its old name and the command's file: only an unnamed one is nsrun's */
+  executable += readlink(path, target, sizeof target - 1) > 0 && strstr(target, " (deleted)") && ours(pid);
   memory += opens(pid, "mem", O_RDWR);
   snprintf(path, sizeof path, "/proc/%d/fd/1", pid);
   descriptors += readlink(path, target, sizeof target) > 0 && ours(pid);

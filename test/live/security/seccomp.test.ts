@@ -24,7 +24,8 @@ describe.skipIf(reason !== undefined)("the default filter", () => {
   test("without it each of them reaches the kernel: the same program gets another answer", async () => {
     const found = await attacks.run(["--seccomp", "none"], REFUSED);
     expect(Object.keys(found)).toEqual(REFUSED);
-    expect(REFUSED.filter((name) => found[name] === "EPERM")).toEqual([]);
+    // with unprivileged_bpf_disabled an older kernel (6.1) says EPERM before it looks at the arguments
+    expect(["", "bpf"]).toContain(REFUSED.filter((name) => found[name] === "EPERM").join());
   });
   test("says ENOSYS for clone3 and for what nobody knows, and that a family is not there", async () => {
     const names = ["clone3", "unknown_number", ...FAMILIES];
