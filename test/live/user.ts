@@ -4,7 +4,7 @@
  */
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { CHECKOUT, isRoot, NSRUN, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
+import { CHECKOUT, copyOfNsrun, isRoot, NSRUN, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
 
 export const UID = isRoot ? 47110 : process.getuid!();
 export const NAME = isRoot ? "nsrun-alice" : userInfo().username;
@@ -31,6 +31,7 @@ export interface UserFiles {
 
 export class TestUser implements Disposable {
   readonly home: Temporary = temporary();
+  #nsrun: readonly string[] = NSRUN;
 
   /** The user gets a copy of the sources: the checkout may lie where only root can look. */
   static async make(): Promise<TestUser> {
@@ -43,10 +44,7 @@ export class TestUser implements Disposable {
     }
     mkdirSync(home.file("cache"), { mode: 0o700 });
     chownSync(home.file("cache"), UID, UID);
-    const copy = `mkdir nsrun && cd nsrun && cp "$1" bun && cp -r "$2/src" "$2/package.json" . && mkdir node_modules &&
-      cp -r "$2/node_modules/commander" "$2/node_modules/picocolors" node_modules/ && chmod -R go+rX .`;
-    const copied = await shell(["sh", "-c", `umask 022; cd ${home.path} && ${copy}`, "copy", process.execPath, CHECKOUT]);
-    if (copied.code !== 0) throw new Error(copied.stderr);
+    user.#nsrun = await copyOfNsrun(home);
     writeFileSync(home.file("passwd"), `${readFileSync("/etc/passwd", "utf8")}${NAME}:x:${UID}:${UID}::/:/bin/sh\n`);
     return user;
   }
@@ -63,8 +61,7 @@ export class TestUser implements Disposable {
     const binds = ["passwd", "subuid", "subgid"].map((name) => `mount --bind ${path}/${name} /etc/${name}`);
     const become = `setpriv --reuid ${UID} --regid ${files.gid ?? UID} --clear-groups ${files.setpriv ?? ""}`;
     const script = `set -e; ${binds.join("; ")}; ${files.before ?? ":"}; exec ${become} env HOME=${path} NSRUN_CACHE=${path}/cache "$@"`;
-    const nsrun = [this.home.file("nsrun/bun"), "--no-env-file", this.home.file("nsrun/src/cmd/main.ts")];
-    return ["unshare", "-m", "sh", "-c", script, "sh", ...nsrun];
+    return ["unshare", "-m", "sh", "-c", script, "sh", ...this.#nsrun];
   }
 
   /** The library that this user can read. */
