@@ -8,9 +8,9 @@ import { NAMESPACES, type Namespace } from "../../src/index.ts";
 
 export const CHECKOUT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 export const MAIN = join(CHECKOUT, "src/cmd/main.ts");
-export const COMPILED = join(CHECKOUT, "dist/nsrun");
 /** An executable to test instead of the sources, such as dist/nsrun: `NSRUN_TEST_PROGRAM=/path npm test`. */
 export const PROGRAM = process.env.NSRUN_TEST_PROGRAM;
+export const COMPILED = PROGRAM ?? join(CHECKOUT, "dist/nsrun");
 /** Bun as nsrun's first line starts it: what lies in the working directory configures nothing. */
 export const BUN: readonly string[] = [process.execPath, "--config=/dev/null", "--no-env-file"];
 /** The command line that starts nsrun: from its sources, or the executable that was asked for. */

@@ -89,6 +89,7 @@ export const WEAKER = {
       '"prctl", [PR.PR_SET_PDEATHSIG, 0], why === undefined',
     ],
   ],
+  "orphans adopted": [["plan/stage.ts", '"prctl", [PR.PR_SET_CHILD_SUBREAPER, 1]', '"prctl", [PR.PR_SET_CHILD_SUBREAPER, 0]']],
   "guarded signal": [["ffi/checks.c", "0, 8, 0) == 0 ? 0 : -3; /* ESRCH */", "0, 8, 0) == 0 ? 0 : 0;"]],
   // a probe taken for "not supported"
   "a filter that fails is fatal": [
