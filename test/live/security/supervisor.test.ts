@@ -1,36 +1,13 @@
-/** Death of the supervisor and of what stands between: a container never outlives it. And no signal goes to a number that may be somebody else's. */
+/** Death of the supervisor and of what stands between: a container never outlives it. */
 import { describe, expect } from "bun:test";
-import { readFileSync } from "node:fs";
-import {
-  CHECKOUT,
-  canRun,
-  eventually,
-  marked,
-  marker,
-  parentOf,
-  processes,
-  shell,
-  skipReason,
-  TRACED,
-  temporary,
-  works,
-} from "../helpers.ts";
+import { CHECKOUT, canRun, eventually, marked, marker, parentOf, shell, skipReason, TRACED, works } from "../helpers.ts";
 import { bug, type Target } from "./bug.ts";
+import { alive, childrenOf, end, tracee } from "./processes.ts";
 
 const reason = skipReason("death of the supervisor", [canRun]);
 const traced = skipReason("what strace sees", [canRun, [works("strace", "-V"), "strace is not installed"]]);
 /** The contract is a second, which test/live/signals-kill.test.ts holds to; this must tell "late" from "never" in a slow emulation. */
 const WITHIN = 5000;
-
-const state = (pid: number): string => {
-  try {
-    return /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "X";
-  } catch {
-    return "X";
-  }
-};
-const alive = (pid: number) => !"ZX".includes(state(pid));
-const childrenOf = (pid: number): number[] => [...processes().keys()].filter((one) => parentOf(one) === pid);
 
 /** nsrun with a command that sleeps, found by the host by `mark`; all of it is ended by the block, whatever it took part in. */
 async function started({ nsrun }: Target, before: readonly string[] = []) {
@@ -45,7 +22,7 @@ async function started({ nsrun }: Target, before: readonly string[] = []) {
     ready: () => child.stdout.getReader().read(),
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
-      for (const pid of marked(mark)) process.kill(pid, "SIGKILL");
+      for (const pid of marked(mark)) end(pid);
       await child.exited;
     },
   };
@@ -106,7 +83,7 @@ describe.skipIf(reason !== undefined)("death of the supervisor", () => {
         "inject=prctl:delay_enter=1500000:when=1",
       ];
       await using run = await started(target, late);
-      const nsrun = await eventually("nsrun", () => childrenOf(run.child.pid)[0], 60_000);
+      const nsrun = await eventually("nsrun", () => tracee(run.child.pid), 60_000);
       const stage = await eventually("the stage", () => run.of(nsrun)[0], 60_000);
       const first = await eventually("the container", () => run.of(stage)[0], 60_000);
       process.kill(stage, "SIGKILL");
@@ -129,35 +106,11 @@ describe.skipIf(reason !== undefined)("orphans", () => {
       const script = "setsid sh -c 'sleep 600; :' $0 >/dev/null 2>&1 & exit 5";
       const left = () => marked(mark).filter(alive);
       const { code } = await shell([...nsrun, "run", "--share", "pid", "--", "sh", "-c", script, mark]);
-      const result = [code, left().length];
-      for (const pid of left()) for (const one of [...childrenOf(pid), pid]) process.kill(one, "SIGKILL");
+      const result = [code, left().length > 0];
+      for (const pid of left()) for (const one of [pid, ...childrenOf(pid)]) end(one);
       return result;
     },
-    held: [5, 0],
-    open: [5, 1],
-  });
-});
-
-describe.skipIf(traced !== undefined)("a pid used again", () => {
-  bug({
-    name: "a pid used again: signals go by descriptors, and by number to nobody but unreaped children",
-    without: { rows: ["signals by pidfd"] },
-    attack: async ({ nsrun }) => {
-      using dir = temporary();
-      const log = dir.file("log");
-      const calls = "kill,tkill,tgkill,rt_sigqueueinfo,rt_tgsigqueueinfo,pidfd_send_signal";
-      const trace = ["strace", "-fY", "-qqq", "-o", log, "-e", `trace=${calls}`];
-      const script = "trap : TERM; echo ready; sleep 600 & wait; wait";
-      const command = [...nsrun, "run", ...TRACED, "--stop-timeout", "1", "--", "sh", "-c", script];
-      const child = Bun.spawn([...trace, ...command], { cwd: CHECKOUT, stdio: ["ignore", "pipe", "ignore"] });
-      await child.stdout.getReader().read();
-      process.kill(childrenOf(child.pid)[0]!, "SIGTERM"); // which is passed on, and after a second SIGKILL follows
-      await child.exited;
-      // pid 1 alone may say a number: it is the one that reaps
-      const made = [...readFileSync(log, "utf8").matchAll(/^\d+<(?!nsrun-init>)[^>]*> (\w+)\(/gm)].map(([, name]) => name);
-      return { byNumber: made.some((name) => name !== "pidfd_send_signal"), byDescriptor: made.includes("pidfd_send_signal") };
-    },
-    held: { byNumber: false, byDescriptor: true },
-    open: { byNumber: true, byDescriptor: false },
+    held: [5, false],
+    open: [5, true],
   });
 });
