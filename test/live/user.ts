@@ -4,7 +4,7 @@
  */
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { CHECKOUT, copyOfNsrun, isRoot, NSRUN, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
+import { BUN, CHECKOUT, copyOfNsrun, isRoot, NSRUN, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
 
 export const UID = isRoot ? 47110 : process.getuid!();
 export const NAME = isRoot ? "nsrun-alice" : userInfo().username;
@@ -49,19 +49,24 @@ export class TestUser implements Disposable {
     return user;
   }
 
-  /** The command line of nsrun as this user. */
-  argv(files: UserFiles = {}): string[] {
+  /** The command line of nsrun as this user, or that of another program. */
+  argv(files: UserFiles = {}, program: readonly string[] = this.#nsrun): string[] {
     const { path } = this.home;
     if (!isRoot) {
       if (Object.keys(files).length > 0) throw new Error("only root can show the user other files");
-      return ["env", `HOME=${path}`, `NSRUN_CACHE=${path}/cache`, ...NSRUN];
+      return ["env", `HOME=${path}`, `NSRUN_CACHE=${path}/cache`, ...program];
     }
     writeFileSync(this.home.file("subuid"), files.subuid ?? SUBUID);
     writeFileSync(this.home.file("subgid"), files.subgid ?? SUBGID);
     const binds = ["passwd", "subuid", "subgid"].map((name) => `mount --bind ${path}/${name} /etc/${name}`);
     const become = `setpriv --reuid ${UID} --regid ${files.gid ?? UID} --clear-groups ${files.setpriv ?? ""}`;
     const script = `set -e; ${binds.join("; ")}; ${files.before ?? ":"}; exec ${become} env HOME=${path} NSRUN_CACHE=${path}/cache "$@"`;
-    return ["unshare", "-m", "sh", "-c", script, "sh", ...this.#nsrun];
+    return ["unshare", "-m", "sh", "-c", script, "sh", ...program];
+  }
+
+  /** A Bun that this user can execute. */
+  get bun(): readonly string[] {
+    return isRoot ? [this.home.file("nsrun/bun"), ...BUN.slice(1)] : BUN;
   }
 
   /** The library that this user can read. */
