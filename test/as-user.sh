@@ -13,6 +13,13 @@ cp -r src test fixtures examples scripts package.json tsconfig.json bunfig.toml 
 mkdir "$dir/home/nsrun/node_modules"
 for package in bun commander picocolors; do cp -r "node_modules/$package" "$dir/home/nsrun/node_modules/"; done
 [ -d dist ] && cp -r dist "$dir/home/nsrun/"
+# the executable that is tested instead of the sources may lie where only root can look
+program=
+if [ -n "${NSRUN_TEST_PROGRAM:-}" ]; then
+  program=$dir/home/program
+  cp "$NSRUN_TEST_PROGRAM" "$program"
+  chmod 755 "$program"
+fi
 for file in passwd group; do cp "/etc/$file" "$dir/etc/"; done
 echo "nsrun-test:x:$id:$id::$dir/home:/bin/sh" >>"$dir/etc/passwd"
 echo "nsrun-test:x:$id:" >>"$dir/etc/group"
@@ -23,7 +30,7 @@ mkdir -m 711 "$dir/home/tmp"
 chown -R "$id:$id" "$dir/home"
 # shellcheck disable=SC2016 # expanded by the inner shell
 exec unshare -m --propagation private sh -c '
-  dir=$1 id=$2; shift 2
+  dir=$1 id=$2 program=$3; shift 3
   for file in passwd group subuid subgid; do
     [ ! -e "/etc/$file" ] || mount --bind "$dir/etc/$file" "/etc/$file"
   done
@@ -31,4 +38,4 @@ exec unshare -m --propagation private sh -c '
   if [ -d /dev/net ] && mount -t tmpfs -o mode=755 tmpfs /dev/net; then mknod -m 666 /dev/net/tun c 10 200 && chmod 666 /dev/net/tun; fi
   cd "$dir/home/nsrun"
   exec setpriv --reuid "$id" --regid "$id" --clear-groups env -i PATH="$PATH" HOME="$dir/home" TMPDIR="$dir/home/tmp" \
-    USER=nsrun-test LANG=C.UTF-8 "$@"' sh "$dir" "$id" "$@"
+    USER=nsrun-test LANG=C.UTF-8 ${program:+"NSRUN_TEST_PROGRAM=$program"} "$@"' sh "$dir" "$id" "$program" "$@"

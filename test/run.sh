@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
-# All tests, or one of: unit, live. Ends with the one line "N passed, N failed, N skipped".
+# All tests, or one of: unit, live, attack. Ends with the one line "N passed, N failed, N skipped".
+# attack: every known failure of runners of containers, by its name, and the negative controls (SECURITY.md).
+# NSRUN_TEST_PROGRAM=/path/to/dist/nsrun: that executable instead of the sources, where a test starts nsrun as a program.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bun=${BUN:-node_modules/.bin/bun}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
+attacks() {
+  find test/live/security test/rootfs/hostile*.test.ts test/rootfs/archive.test.ts test/security/compile.test.ts test/security/default-policy.test.ts \
+    test/live/hostile-*.test.ts -name '*.test.ts' | sort
+  for name in compiled faults kill-random orphans read-back rootless-ids signals-kill userns; do echo "test/live/$name.test.ts"; done
+}
 case "${1:-all}" in
   unit) paths=$(find test -name '*.test.ts' -not -path 'test/live/*' | sort) ;;
   live) paths=$(find test/live -name '*.test.ts' | sort) ;;
+  attack) paths=$(attacks) ;;
   *) paths=$(find test -name '*.test.ts' | sort) ;;
 esac
 # The live tests run once more as an ordinary user, when root can make one: what needs real root skips itself there.
@@ -26,7 +34,7 @@ run "$out/junit.xml" "$bun"
 reports="$out/junit.xml"
 if [ -n "$twice" ]; then
   echo "once more as an ordinary user"
-  paths=$(find test/live -name '*.test.ts' | sort)
+  paths=$(echo "$paths" | grep '^test/live/')
   user=$(mktemp -d)
   trap 'rm -rf "$out" "$user"' EXIT
   run ../tmp/junit.xml bash test/as-user.sh "$user" node_modules/bun/bin/bun.exe

@@ -1,4 +1,4 @@
-#!/usr/bin/env bun
+#!/usr/bin/env -S bun --config=/dev/null --no-env-file
 /** The command line. The only folder that prints or exits; loads nothing but what the given command needs. */
 import { errorLines, NsrunError } from "../errors.ts";
 

@@ -76,10 +76,11 @@ function defaultLimits(given: ReadonlySet<string>): ProcessSpec["rlimits"] {
 export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
   const given = (options.ulimit ?? []).map((text) => {
     const option = `--ulimit ${text}`;
-    const [name = "", value = ""] = text.split("=", 2);
+    const [name = "", value = "", ...beyond] = text.split("=");
     const resource = RLIMIT[name as keyof typeof RLIMIT];
     if (!Object.hasOwn(RLIMIT, name)) throw new UsageError(`${option}: unknown limit (known: ${Object.keys(RLIMIT).join(" ")})`);
-    const [soft = "", hard = soft] = value.split(":", 2);
+    const [soft = "", hard = soft, ...more] = value.split(":");
+    if (beyond.length + more.length > 0) throw new UsageError(`${option}: expected NAME=SOFT[:HARD]`);
     const spec = { name, resource, soft: limit(soft, option), hard: limit(hard, option) };
     if (spec.soft > spec.hard) throw new UsageError(`${option}: the soft limit is above the hard limit`);
     const ours = current(resource);

@@ -61,6 +61,10 @@ export interface NetPlan {
   readonly driver?: NetworkDriver;
 }
 
+/** CVE-2020-15257: abstract unix(7) sockets belong to a network namespace, and know no permissions. */
+const HOST_NET =
+  "the host's network is shared: what listens on its loopback or on an abstract socket is within reach, and has to ask who connects";
+
 async function network(
   options: ContainerOptions,
   uses: ContainerSpec["namespaces"],
@@ -91,6 +95,7 @@ async function network(
     return vethPlan(options, name);
   }
   const { mode } = uses.net;
+  if (mode === "share" && options.namespaces !== false) options.say?.(HOST_NET);
   return { net: { mode: mode === "new" ? "none" : mode === "share" ? "host" : "join" }, release: () => {} };
 }
 

@@ -48,8 +48,8 @@ function temporaryFile(image: Uint8Array): number {
   for (const place of places) {
     const writer = sys("openat", -100, place, O_TMPFILE | DIRECTORY | O_RDWR | O_CLOEXEC, 0o700);
     if (writer < 0) continue;
-    sys("write", writer, image, image.length);
-    const reader = sys("openat", -100, `/proc/self/fd/${writer}`, O_CLOEXEC, 0);
+    const whole = sys("write", writer, image, image.length) === image.length; // half a plan must not be executed
+    const reader = whole ? sys("openat", -100, `/proc/self/fd/${writer}`, O_CLOEXEC, 0) : -1;
     sys("close", writer);
     if (reader >= 0) return reader;
   }

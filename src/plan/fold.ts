@@ -72,7 +72,7 @@ const PATTERNS: readonly Pattern[] = [
   ["socket (ioctl|sendto) ", 1],
   ["(open_tree|landlock_create_ruleset) (mount_setattr )*(dup3 )?", 0],
   ["openat2 dup3 (landlock_add_rule )+", 2],
-  ["(openat|ioctl) dup3 ", 0],
+  ["(openat2?|ioctl) dup3 ", 0],
   ["(pipe2 )+socketpair ", -1],
   ...RUNS.map((call): Pattern => [`(${call} ){2,}`, 0, "run"]),
 ];

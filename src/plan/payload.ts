@@ -53,10 +53,7 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
       : [step("payload", `descriptor ${fd}`, "dup3", [slot(use === "terminal" ? "tty.slave" : `stdio.${fd}`), fd, 0])],
   );
   return [
-    step("payload", "a session of its own", "setsid", [], {
-      tolerate: 1,
-      why: "TIOCSTI cannot reach a terminal of another session",
-    }),
+    step("payload", "a session of its own", "setsid", [], { why: "TIOCSTI cannot reach a terminal of another session" }),
     ...controllingTerminal(spec),
     ...dup,
     ...limitSteps(spec),

@@ -39,7 +39,7 @@ export function joinSteps(spec: ContainerSpec): SyscallStep[] {
     if (use.mode !== "join") return [];
     const none = { bytes: new Uint8Array(4), text: "[]" };
     const groups = step("stage", "drop the caller's groups", "setgroups", [0, none], {
-      tolerate: 1,
+      ...(spec.privileged ? {} : { tolerate: 1 }),
       why: "they are nobody's inside, and still open files; without privilege they stay (CVE-2014-8989)",
     });
     return [

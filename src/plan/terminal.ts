@@ -2,9 +2,9 @@
  * A terminal of the container's own: pty(7), devpts. The container makes the pair in its own devpts instance, so that `tty`
  * inside finds a name and the caller's terminal is not in there at all; the master goes to the stage over a socket.
  */
-import { AT_FDCWD, MS, O, S } from "../ffi/flags.ts";
+import { AT, AT_FDCWD, MOVE_MOUNT, O, OPEN_TREE, RESOLVE, S } from "../ffi/flags.ts";
 import { enterDev } from "./dev.ts";
-import { messageText, placeholder, step } from "./list.ts";
+import { messageText, openHow, placeholder, step } from "./list.ts";
 import type { ContainerSpec, TerminalSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, type Words } from "./step.ts";
 
@@ -34,24 +34,41 @@ function descriptorMessage(fd: string): Words {
 export const terminalPrepare = (spec: ContainerSpec): SyscallStep[] =>
   spec.process.terminal ? [placeholder("tty.master"), placeholder("tty.slave")] : [];
 
+const CLONE = OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC | AT.AT_EMPTY_PATH;
+const { MOVE_MOUNT_F_EMPTY_PATH } = MOVE_MOUNT;
+
 /** /dev/console is the terminal: a bind, since the node itself would be the host's console. */
 function console(): SyscallStep[] {
   return [
     enterDev(),
     step("container", "a place for /dev/console", "mknodat", [AT_FDCWD, "console", S.S_IFREG | 0o620, 0]),
-    step("container", "bind the terminal on it", "mount", ["pts/0", "console", null, MS.MS_BIND, null]),
+    step("container", "clone the mount of the slave", "open_tree", [slot("tty.slave"), "", CLONE], {
+      store: true,
+      why: "pts/0 could be a link of a volume on /dev/pts (CVE-2025-52565)",
+    }),
+    step("container", "bind the terminal on it", "move_mount", [REG, "", AT_FDCWD, "console", MOVE_MOUNT_F_EMPTY_PATH]),
     step("container", "return to the new root", "fchdir", [slot("root")]),
   ];
 }
 
-/** Devpts is mounted; /dev is held by its descriptor, whatever lies at that path by now. */
+/** The slot "dev" is our own tmpfs, whatever lies at that path by now; a volume may cover its pts. */
+const ownPtmx = (): SyscallStep =>
+  step(
+    "container",
+    "open a new terminal's master",
+    "openat2",
+    [slot("dev"), "pts/ptmx", openHow(OPEN | O.O_NONBLOCK, RESOLVE.RESOLVE_BENEATH | RESOLVE.RESOLVE_NO_SYMLINKS), 24],
+    { store: true, why: "a link in a volume on /dev/pts would lead to the host's terminals" },
+  );
+const callersPtmx = (): SyscallStep =>
+  step("container", "open a new terminal's master", "openat", [AT_FDCWD, "/dev/ptmx", OPEN | O.O_NONBLOCK, 0], { store: true });
+
 export function terminalSteps(spec: ContainerSpec): SyscallStep[] {
   const { terminal } = spec.process;
   if (!terminal) return [];
-  const [dir, path] = spec.root ? [slot("dev"), "pts/ptmx"] : [AT_FDCWD, "/dev/ptmx"];
   const { termios, size } = terminal;
   return [
-    step("container", "open a new terminal's master", "openat", [dir, path, OPEN | O.O_NONBLOCK, 0], { store: true }),
+    spec.root ? ownPtmx() : callersPtmx(),
     step("container", "keep it by number", "dup3", [REG, slot("tty.master"), O.O_CLOEXEC]),
     step("container", "unlock its slave", "ioctl", [slot("tty.master"), TIOCSPTLCK, zero]),
     step("container", "open its slave", "ioctl", [slot("tty.master"), TIOCGPTPEER, OPEN], {

@@ -81,6 +81,15 @@ describe.skipIf(reason !== undefined)("in a bare root, read-only, without /tmp",
   });
 });
 
+describe.skipIf(reason !== undefined)("what the tests switch off", () => {
+  test("is in no compiled file: neither their switch nor a weaker text", async () => {
+    const file = await Bun.file(COMPILED).bytes();
+    const holds = (text: string) => Buffer.from(file.buffer).includes(text);
+    expect(["NSRUN_TEST_", "weaken.ts", "weaker.ts"].filter(holds)).toEqual([]);
+    expect(holds("not to be traced")).toBe(true); // or nothing could be found in it
+  });
+});
+
 describe.skipIf(reason !== undefined)("started in a directory of somebody else", () => {
   test("neither bunfig.toml, .env, package.json nor tsconfig.json there has any effect", async () => {
     using dir = temporary();

@@ -8,9 +8,13 @@ import { NAMESPACES, type Namespace } from "../../src/index.ts";
 
 export const CHECKOUT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 export const MAIN = join(CHECKOUT, "src/cmd/main.ts");
-export const COMPILED = join(CHECKOUT, "dist/nsrun");
-/** The command line that starts nsrun from its sources. */
-export const NSRUN: readonly string[] = [process.execPath, "--no-env-file", MAIN];
+/** An executable to test instead of the sources, such as dist/nsrun: `NSRUN_TEST_PROGRAM=/path npm test`. */
+export const PROGRAM = process.env.NSRUN_TEST_PROGRAM;
+export const COMPILED = PROGRAM ?? join(CHECKOUT, "dist/nsrun");
+/** Bun as nsrun's first line starts it: what lies in the working directory configures nothing. */
+export const BUN: readonly string[] = [process.execPath, "--config=/dev/null", "--no-env-file"];
+/** The command line that starts nsrun: from its sources, or the executable that was asked for. */
+export const NSRUN: readonly string[] = PROGRAM === undefined ? [...BUN, MAIN] : [PROGRAM];
 
 export const isRoot = process.getuid?.() === 0;
 
@@ -115,10 +119,12 @@ export const NOBODY: readonly string[] = isRoot ? ["setpriv", "--reuid", "65534"
 /** The checkout may lie where only root can look (a temporary clone): an ordinary user gets a copy, and its command line. */
 export async function copyOfNsrun(home: Temporary): Promise<string[]> {
   const copy = `mkdir nsrun && cd nsrun && cp "$1" bun && cp -r "$2/src" "$2/package.json" . && mkdir node_modules &&
-    cp -r "$2/node_modules/commander" "$2/node_modules/picocolors" node_modules/ && chmod -R go+rX .`;
-  const { code, stderr } = await shell(["sh", "-c", `umask 022; cd ${home.path} && ${copy}`, "copy", process.execPath, CHECKOUT]);
+    cp -r "$2/node_modules/commander" "$2/node_modules/picocolors" node_modules/ && cp "$3" program && chmod -R go+rX .`;
+  const words = ["copy", process.execPath, CHECKOUT, PROGRAM ?? "/dev/null"];
+  const { code, stderr } = await shell(["sh", "-c", `umask 022; cd ${home.path} && ${copy}`, ...words]);
   if (code !== 0) throw new Error(stderr);
-  return [home.file("nsrun/bun"), "--no-env-file", home.file("nsrun/src/cmd/main.ts")];
+  if (PROGRAM !== undefined) return [home.file("nsrun/program")];
+  return [home.file("nsrun/bun"), ...BUN.slice(1), home.file("nsrun/src/cmd/main.ts")];
 }
 
 /** Looks until `find` gives something; polls a state of the kernel that cannot be waited for. Throws after `ms`. */

@@ -55,7 +55,7 @@ for (const recipe of RECIPES) {
       );
     });
 
-    test("never goes through a descriptor in /proc, and says so", async () => {
+    test("CVE-2024-21626: never goes through a descriptor in /proc, and says so", async () => {
       const root = linkedRoot();
       const results = await start([...REFUSED, ...NUMBERS].map((cwd) => one(root, cwd)));
       for (const { name, error, message } of results) {
@@ -68,7 +68,7 @@ for (const recipe of RECIPES) {
       expect(plain.map(({ error }) => error)).toEqual(["ENOENT", "ELOOP", "ENOTDIR", "ENOENT"]);
     });
 
-    test("negative control: through /proc/self/fd/0 the command would stand on the host; getcwd alone stops it, too", async () => {
+    test("control: CVE-2024-21626: through /proc/self/fd/0 the command would stand on the host; getcwd alone stops it, too", async () => {
       const root = linkedRoot();
       const [leaked, stopped] = await start([
         one(root, "/stdin", { mutation: "magic, unrooted" }),
@@ -82,7 +82,7 @@ for (const recipe of RECIPES) {
   });
 }
 
-test.skipIf(skip !== undefined)("a command that joins is held by the same rule", async () => {
+test.skipIf(skip !== undefined)("CVE-2024-21626: a command that joins is held by the same rule", async () => {
   const root = linkedRoot();
   await using box = await container({ rootfs: root });
   const stdin = openSync(place.host, "r");

@@ -19,7 +19,7 @@ for (const recipe of RECIPES) {
         expect(slowest).toBeLessThan(1000);
       });
       if (!one.control) continue;
-      test(`negative control: ${one.name}, ${one.control}: the host is changed`, async () => {
+      test(`control: ${one.name}, ${one.control}: the host is changed`, async () => {
         let untouched = true;
         for (let i = 0; untouched && i < 20; i++) {
           using place = new HostilePlace();

@@ -4,9 +4,12 @@
  * control: the same with that defence taken out of the plan.
  */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { canRun, skipReason } from "./helpers.ts";
+import type { Mutation } from "./hostile/driver.ts";
 import { allMounts, expected, FORMS, mountOn, proper, resolvVolume, rootOptions, seen } from "./hostile/expect.ts";
-import { asHost, HostilePlace, KINDS, madeBy, PLACES, RECIPES } from "./hostile/place.ts";
+import { asHost, HostilePlace, KINDS, madeBy, mountsOf, PLACES, RECIPES } from "./hostile/place.ts";
 
 let place: HostilePlace;
 // each test its own: a negative control leaves the mark of what it did to "the host"
@@ -16,6 +19,13 @@ beforeEach(() => {
 });
 afterAll(() => place?.[Symbol.dispose]());
 
+/** What happened to other runners at these places. */
+const BUGS: Record<string, string> = {
+  "/dev": "CVE-2026-41579",
+  "/proc": "CVE-2019-19921, CVE-2023-27561",
+  "/sys": "CVE-2019-19921",
+};
+
 const skip = skipReason("hostile roots", [canRun, [Bun.which("gcc") !== null, "no gcc for a static program"]]);
 
 for (const recipe of RECIPES) {
@@ -23,7 +33,7 @@ for (const recipe of RECIPES) {
     const env = { NSRUN_ROOT_RECIPE: recipe };
 
     for (const at of PLACES) {
-      test(`${at} as each of ${KINDS.join(", ")}: a container or one error, and the host as it was`, async () => {
+      test(`${BUGS[at] ?? "CVE-2024-45310"}: ${at} as each of ${KINDS.join(", ")}: a container or one error, and the host as it was`, async () => {
         const combinations = KINDS.flatMap((kind) => FORMS.map((form) => ({ kind, form, root: place.hostileRoot(at, kind) })));
         const cases = combinations.map(({ kind, form, root }) => ({
           name: `${kind}, ${form}`,
@@ -46,7 +56,26 @@ for (const recipe of RECIPES) {
       });
     }
 
-    test("negative control: with links followed as everybody does, the host's directory is written to", async () => {
+    for (const [at, type] of [
+      ["/proc", "proc"],
+      ["/sys", "sysfs"],
+    ] as const) {
+      const linked = () => {
+        const root = place.root();
+        mkdirSync(join(root, "data"));
+        symlinkSync("data", join(root, at));
+        return { rootfs: root, rw: true };
+      };
+      const start = async (mutation?: Mutation) => {
+        const [result] = await place.start([{ name: at, options: linked(), ...(mutation ? { mutation } : {}) }], env);
+        return result?.error ?? ["/data", at].map((path) => mountsOf(result!).get(path));
+      };
+      test(`CVE-2019-19921: ${at} is a link of the root: refused`, async () => expect(await start()).toBe("ELOOP"));
+      test(`control: CVE-2019-19921: ${at} is a link of the root: followed, what should be there is elsewhere`, async () =>
+        expect(await start("follow, unread")).toEqual([`/ ${type}`, undefined]));
+    }
+
+    test("control: CVE-2024-45310, CVE-2021-30465: with links followed as everybody does, the host's directory is written to", async () => {
       const root = place.hostileRoot("/etc", "host");
       const [safe] = await place.start(
         [{ name: "safe", options: { rootfs: root, volume: [`${resolvVolume(place)}.new`], ...asHost(recipe) } }],

@@ -88,8 +88,7 @@ describe.skipIf(reason !== undefined)("an ordinary user with granted ranges", ()
       await using box = await container({});
       console.log((await box.exec("cat /proc/self/uid_map | wc -l; cat /proc/self/setgroups", { user: "7:8" })).stdout);
       console.log(await box.exec("true", { user: "70000" }).catch((error) => error.message));`;
-    const argv = user.argv().slice(0, -1);
-    const { code, stdout, stderr } = await shell([...argv, "-e", text]);
+    const { code, stdout, stderr } = await shell(user.argv({}, [...user.bun, "-e", text]));
     expect({ code, stderr, lines: stdout.split("\n") }).toEqual({
       code: 0,
       stderr: "",

@@ -4,7 +4,7 @@
  */
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { CHECKOUT, isRoot, NSRUN, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
+import { BUN, CHECKOUT, copyOfNsrun, isRoot, NSRUN, type Outcome, shell, type Temporary, temporary } from "./helpers.ts";
 
 export const UID = isRoot ? 47110 : process.getuid!();
 export const NAME = isRoot ? "nsrun-alice" : userInfo().username;
@@ -31,6 +31,7 @@ export interface UserFiles {
 
 export class TestUser implements Disposable {
   readonly home: Temporary = temporary();
+  #nsrun: readonly string[] = NSRUN;
 
   /** The user gets a copy of the sources: the checkout may lie where only root can look. */
   static async make(): Promise<TestUser> {
@@ -43,28 +44,29 @@ export class TestUser implements Disposable {
     }
     mkdirSync(home.file("cache"), { mode: 0o700 });
     chownSync(home.file("cache"), UID, UID);
-    const copy = `mkdir nsrun && cd nsrun && cp "$1" bun && cp -r "$2/src" "$2/package.json" . && mkdir node_modules &&
-      cp -r "$2/node_modules/commander" "$2/node_modules/picocolors" node_modules/ && chmod -R go+rX .`;
-    const copied = await shell(["sh", "-c", `umask 022; cd ${home.path} && ${copy}`, "copy", process.execPath, CHECKOUT]);
-    if (copied.code !== 0) throw new Error(copied.stderr);
+    user.#nsrun = await copyOfNsrun(home);
     writeFileSync(home.file("passwd"), `${readFileSync("/etc/passwd", "utf8")}${NAME}:x:${UID}:${UID}::/:/bin/sh\n`);
     return user;
   }
 
-  /** The command line of nsrun as this user. */
-  argv(files: UserFiles = {}): string[] {
+  /** The command line of nsrun as this user, or that of another program. */
+  argv(files: UserFiles = {}, program: readonly string[] = this.#nsrun): string[] {
     const { path } = this.home;
     if (!isRoot) {
       if (Object.keys(files).length > 0) throw new Error("only root can show the user other files");
-      return ["env", `HOME=${path}`, `NSRUN_CACHE=${path}/cache`, ...NSRUN];
+      return ["env", `HOME=${path}`, `NSRUN_CACHE=${path}/cache`, ...program];
     }
     writeFileSync(this.home.file("subuid"), files.subuid ?? SUBUID);
     writeFileSync(this.home.file("subgid"), files.subgid ?? SUBGID);
     const binds = ["passwd", "subuid", "subgid"].map((name) => `mount --bind ${path}/${name} /etc/${name}`);
     const become = `setpriv --reuid ${UID} --regid ${files.gid ?? UID} --clear-groups ${files.setpriv ?? ""}`;
     const script = `set -e; ${binds.join("; ")}; ${files.before ?? ":"}; exec ${become} env HOME=${path} NSRUN_CACHE=${path}/cache "$@"`;
-    const nsrun = [this.home.file("nsrun/bun"), "--no-env-file", this.home.file("nsrun/src/cmd/main.ts")];
-    return ["unshare", "-m", "sh", "-c", script, "sh", ...nsrun];
+    return ["unshare", "-m", "sh", "-c", script, "sh", ...program];
+  }
+
+  /** A Bun that this user can execute. */
+  get bun(): readonly string[] {
+    return isRoot ? [this.home.file("nsrun/bun"), ...BUN.slice(1)] : BUN;
   }
 
   /** The library that this user can read. */

@@ -39,7 +39,7 @@ const hidden: [string, (Member | Buffer)[], string, Weaker][] = [
   ],
 ];
 
-describe("what would hide files of other layers is refused", () => {
+describe("tar: what would hide files of other layers is refused", () => {
   for (const [what, parts, words, weaker] of hidden) {
     const attack = async (): Promise<void> => {
       using place = new Place();
@@ -79,7 +79,7 @@ function unlessAsked(
   test.skipIf(needsRoot && !root)(`control: ${what}`, () => expect(attack(asked)).rejects.toThrow());
 }
 
-describe("kinds of files", () => {
+describe("tar: kinds of files", () => {
   const NODES: Member[] = [
     { name: "dev/sda", type: "4", mode: 0o666, major: 8 },
     { name: "dev/mem", type: "3", mode: 0o666, major: 1, minor: 1 },
@@ -114,7 +114,7 @@ describe("kinds of files", () => {
   });
 });
 
-describe("whose files, with whose rights", () => {
+describe("tar: whose files, with whose rights", () => {
   unlessAsked("set-id bits go where the owner is not given", { setid: true }, false, async (options) => {
     using place = new Place();
     const report = await place.unpack(tar({ name: "su", mode: 0o6755, data: "x" }, { name: "d", type: "5", mode: 0o2775 }), {

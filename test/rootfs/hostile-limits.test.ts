@@ -43,7 +43,7 @@ const limits: [string, (Member | Buffer)[], UnpackOptions, string, UnpackOptions
   ],
 ];
 
-describe("a limit on", () => {
+describe("tar: a limit on", () => {
   for (const [what, parts, options, words, wider] of limits) {
     const unpack = async (given: UnpackOptions): Promise<string> => {
       using place = new Place();
@@ -61,7 +61,7 @@ describe("a limit on", () => {
 });
 
 test.each(["zeros behind the end", "extended headers"])(
-  "a limit on %s: they do not count as contents, but are not endless",
+  "tar: a limit on %s: they do not count as contents, but are not endless",
   async (what) => {
     using place = new Place();
     const zeros = what.startsWith("zeros");

@@ -106,7 +106,7 @@ const refused: [string, (Member | Buffer)[], string, Weaker?][] = [
   ],
 ];
 
-describe("is refused", () => {
+describe("tar: is refused", () => {
   for (const [what, parts, words, weaker] of refused) {
     const attack = async (): Promise<void> => {
       using place = new Place();

@@ -86,7 +86,7 @@ const refused: [string, (Member | Buffer)[], string, Weaker?, RegExp?][] = [
   ["a size below zero", [{ name: "a", size: -512, base256: true }], "negative size"],
 ];
 
-describe("is refused", () => {
+describe("tar: is refused", () => {
   for (const [what, parts, words, weaker, fails] of refused) {
     const attack = async (): Promise<void> => {
       using place = new Place();

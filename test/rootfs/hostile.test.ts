@@ -79,7 +79,7 @@ const refused: [string, Parts | ((place: Place) => Parts), string, Weaker, RegEx
   ],
 ];
 
-describe("is refused, and nothing outside changes", () => {
+describe("tar: is refused, and nothing outside changes", () => {
   for (const [what, parts, words, weaker, fails] of refused) {
     const attack = async (): Promise<void> => {
       using place = new Place();
@@ -109,7 +109,7 @@ function harmless(what: string, weaker: Weaker, fails: RegExp, attack: (place: P
   test(`control: ${what}`, () => failsWithout(weaker, run, fails));
 }
 
-describe("is unpacked, and nothing outside changes", () => {
+describe("tar: is unpacked, and nothing outside changes", () => {
   harmless("an absolute name lands inside (CVE-2021-32804)", { split: absoluteName }, OUTSIDE, async (place) => {
     await place.unpack(tar({ name: `//${place.canary}/file`, data: "x" }));
     expect(readFileSync(join(place.target, place.canary, "file"), "utf8")).toBe("x");

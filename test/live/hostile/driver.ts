@@ -16,7 +16,15 @@ import { sys } from "../../../src/ffi/syscall.ts";
 import type { Arg, Plan, SyscallStep } from "../../../src/plan/step.ts";
 
 /** `follow`: links lead where they do for everybody; `cross`: onto other mounts; `magic`: through descriptors of /proc. */
-export type Mutation = "follow" | "cross" | "cross, unread" | "magic" | "magic, unrooted" | "dev by path";
+export type Mutation =
+  | "follow"
+  | "follow, unread"
+  | "cross"
+  | "cross, unread"
+  | "magic"
+  | "magic, unrooted"
+  | "dev by path"
+  | "proc by path";
 
 export interface Case {
   readonly name: string;
@@ -44,17 +52,36 @@ function resolving(step: SyscallStep, change: (flags: number) => number): Syscal
   return { ...step, args: step.args.with(2, { words: [flags, mode, change(resolve)], text: "" }) };
 }
 
+/** Root has the links of /dev made before it is mounted: as other runners do, one more of them by a path afterwards. */
+const MADE_LATE: SyscallStep = {
+  lane: "container",
+  label: "link /dev/core",
+  call: "symlinkat",
+  args: ["/proc/kcore", { slot: "root" }, "dev/core"],
+  tolerate: 17,
+};
+
 /** As before nsrun held /dev by its descriptor: every name in it by a path from the new root. */
 function devByPath(child: readonly SyscallStep[]): SyscallStep[] {
   let inside = false;
-  return child.map((step) => {
+  const early = !child.some((step) => step.call === "symlinkat");
+  return child.flatMap((step) => {
     if (step.call === "fchdir") inside = (step.args[0] as { slot?: string }).slot === "dev";
+    if (inside && early && step.call === "fchdir") return [{ ...step, args: [{ slot: "root" }] }, MADE_LATE];
     if (!inside) return step;
     if (step.call === "fchdir") return { ...step, args: [{ slot: "root" }] };
     const at = { mknodat: 1, symlinkat: 2, mkdirat: 1, mount: 1 }[step.call as string];
     return at === undefined ? step : { ...step, args: step.args.with(at, `dev/${step.args[at] as string}` as Arg) };
   });
 }
+
+/** A setting of the kernel written by its path from the new root, not from the descriptor of the procfs that was just made. */
+const procByPath = (child: readonly SyscallStep[]): SyscallStep[] =>
+  child.map((step) =>
+    (step.args[0] as { slot?: string } | undefined)?.slot === "proc" && step.call === "openat"
+      ? { ...step, args: step.args.with(0, { slot: "root" }).with(1, `proc/${step.args[1] as string}`) }
+      : step,
+  );
 
 /** Nothing is read back from /proc before the command begins: no open, `says` and close. */
 const unread = (child: readonly SyscallStep[]): SyscallStep[] =>
@@ -64,7 +91,10 @@ function mutate(plan: Plan, mutation: Mutation | undefined): Plan {
   const change = (lane: string, to: (flags: number) => number) =>
     plan.child.map((step) => (step.lane === lane ? resolving(step, to) : step));
   const anywhere = (child: SyscallStep[]) => child.filter((step) => step.call !== "on_mounts");
-  if (mutation === "follow") return { ...plan, child: anywhere(change("container", () => 0)) };
+  const follow = () => anywhere(change("container", () => 0));
+  if (mutation === "follow") return { ...plan, child: follow() };
+  if (mutation === "follow, unread") return { ...plan, child: unread(follow()) };
+  if (mutation === "proc by path") return { ...plan, child: procByPath(plan.child) };
   const cross = () => anywhere(change("container", (flags) => flags & ~RESOLVE.RESOLVE_NO_XDEV));
   if (mutation === "cross") return { ...plan, child: cross() };
   if (mutation === "cross, unread") return { ...plan, child: unread(cross()) };

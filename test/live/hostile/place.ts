@@ -38,10 +38,11 @@ export class HostilePlace implements Disposable {
 
   constructor() {
     chmodSync(this.dir.path, 0o755);
-    for (const sub of ["host/pts", "host/shm", "host/mqueue", "host/log", "volume", "cache"])
+    for (const sub of ["host/pts", "host/shm", "host/mqueue", "host/log", "host/sys/net/ipv4", "volume", "cache"])
       mkdirSync(this.dir.file(sub), { recursive: true });
     writeFileSync(this.dir.file("host/resolv.conf"), "the host's\n");
     writeFileSync(this.dir.file("host/secret"), "secret\n");
+    writeFileSync(this.dir.file("host/sys/net/ipv4/ping_group_range"), "1\t0\n");
     writeFileSync(this.dir.file("resolv"), "nameserver 192.0.2.1\n");
     writeFileSync(this.dir.file("volume/of-the-volume"), "");
     compile("look.c", this.dir.file("look"));

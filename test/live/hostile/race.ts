@@ -2,7 +2,7 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { SCRATCH } from "../../../src/security/defaults.ts";
-import { isRoot, until } from "../helpers.ts";
+import { until } from "../helpers.ts";
 import type { Case, Mutation, Result } from "./driver.ts";
 import { asHost, type HostilePlace, isOwn, mountsOf } from "./place.ts";
 
@@ -20,9 +20,9 @@ export interface Race {
   readonly control?: Mutation;
 }
 
-/** A directory for a volume's target in a shared volume: CVE-2021-30465. */
+/** A directory for a volume's target in a shared volume; the target has to be made there, too: CVE-2024-45310. */
 const sharedVolume = (name: string, link: (place: HostilePlace) => string, places: RegExp, control?: Mutation): Race => ({
-  name: `a volume's target, exchanged for a link ${name}`,
+  name: `CVE-2021-30465, CVE-2024-45310: a volume's target, exchanged for a link ${name}`,
   places,
   ...(control ? { control } : {}),
   prepare: (place) => {
@@ -36,9 +36,9 @@ const sharedVolume = (name: string, link: (place: HostilePlace) => string, place
   },
 });
 
-/** A root that is written in place and has `name` exchanged for a link to the host: CVE-2026-41579. */
-const sharedRoot = (name: string, control?: Mutation): Race => ({
-  name: `/${name} of a root that is written in place`,
+/** A root that is written in place and has `name` exchanged for a link to the host. */
+const sharedRoot = (bug: string, name: string, control?: Mutation): Race => ({
+  name: `${bug}: /${name} of a root that is written in place`,
   places: /^\/link(\/[\w-]+)*$/, // a mount goes with its directory
   ...(control ? { control } : {}),
   prepare: (place) => {
@@ -55,9 +55,9 @@ export const RACES: readonly Race[] = [
   sharedVolume("to the host", (place) => place.host, VOLUME, "follow"),
   sharedVolume("upwards to the host", (place) => `../../../../../..${place.host}`, VOLUME),
   sharedVolume("to a directory of the root", () => "/inside", /^\/(vol\/[ab]|inside)\/(sub|new)$/),
-  sharedRoot("dev", isRoot ? undefined : "dev by path"), // root makes the nodes before it has a place for them
-  sharedRoot("proc"),
-  sharedRoot("sys"),
+  sharedRoot("CVE-2026-41579", "dev", "dev by path"),
+  sharedRoot("CVE-2025-52881", "proc", "proc by path"),
+  sharedRoot("CVE-2019-19921", "sys"),
 ];
 
 /** What a start in a race may say, besides giving a container. */

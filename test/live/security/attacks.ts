@@ -1,6 +1,6 @@
 /** attack.c, built once, and how it is run inside. */
 import { chmodSync } from "node:fs";
-import { nsrun, shell, type Temporary, temporary } from "../helpers.ts";
+import { NSRUN, shell, type Temporary, temporary } from "../helpers.ts";
 
 export class Attacks implements Disposable {
   readonly dir: Temporary = temporary();
@@ -17,8 +17,9 @@ export class Attacks implements Disposable {
     return this.dir.file("attack");
   }
   /** name → errno name, "ok" or the signal that killed it. */
-  async run(options: readonly string[], names: readonly string[]): Promise<Record<string, string>> {
-    const { code, stdout, stderr } = await nsrun([...options, "-v", `${this.program}:/attack`, "--", "/attack", ...names]);
+  async run(options: readonly string[], names: readonly string[], nsrun = NSRUN): Promise<Record<string, string>> {
+    const inside = ["run", ...options, "-v", `${this.program}:/attack`, "--", "/attack", ...names];
+    const { code, stdout, stderr } = await shell([...nsrun, ...inside]);
     if (code !== 0 || stderr !== "") throw new Error(`exit ${code}: ${stderr}${stdout}`);
     return answers(stdout);
   }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync } from "node:fs";
 import { container } from "../../../src/index.ts";
 import { asRoot, canRun, hold, inside, isRoot, NSRUN, nsrun, shell, skipReason, WAIT, works } from "../helpers.ts";
-import { Attacks, answers, PRIVILEGE_FIELDS } from "./attacks.ts";
+import { Attacks, PRIVILEGE_FIELDS } from "./attacks.ts";
 
 const reason = skipReason("privileges", [canRun, [works("gcc", "--version"), "gcc is not installed"]]);
 let attacks: Attacks;
@@ -133,27 +133,6 @@ describe.skipIf(reason !== undefined)("attacks", () => {
       (await nsrun([...someone, ...options, "-v", `${dir.path}:/x`, "--", "/x/attack", "euid"])).stdout;
     expect(await run([])).toBe("euid 1000\n");
     expect(await run(["--new-privileges"])).toBe("euid 0\n");
-  });
-  test("the caller's keys are not found; with --no-new-keyring they are", async () => {
-    const find = async (...options: string[]) => {
-      const inner = [
-        ...NSRUN,
-        "run",
-        "--seccomp",
-        "none",
-        ...options,
-        "-v",
-        `${attacks.program}:/attack`,
-        "--",
-        "/attack",
-        "find_key",
-      ];
-      const { stdout, stderr } = await shell([attacks.program, "with_key", ...inner]);
-      expect(stderr).toBe("");
-      return answers(stdout).find_key;
-    };
-    expect(await find()).toBe("ENOKEY");
-    expect(await find("--no-new-keyring")).toBe("ok");
   });
   test("capabilities that the caller has not got, and names that are none", async () => {
     const { code, stderr } = await nsrun(["--cap-add", "net_rwa", "true"]);
