@@ -15,7 +15,13 @@ const SEALED_FILE = "export function sealedFile(name: string, image: Uint8Array)
 export const WEAKER = {
   // CVE-2019-5736
   "private memory file": [["ffi/vexec.ts", SEALED_FILE, SEALED_FILE + ON_DISK]],
-  seals: [["ffi/vexec.ts", "if (SEALS.every((seals) => sys(", "if (SEALS.length === 0 && SEALS.every((seals) => sys("]],
+  seals: [
+    [
+      "ffi/vexec.ts",
+      'if (sys("fcntl", fd, F_ADD_SEALS, SEALS_EXEC) < 0 &&',
+      'if (fd < 0 && sys("fcntl", fd, F_ADD_SEALS, SEALS_EXEC) < 0 &&',
+    ],
+  ],
   // CVE-2016-9962
   "not dumpable": [
     ["plan/security.ts", '"not to be traced", "prctl", [PR_SET_DUMPABLE, 0]', '"to be traced", "prctl", [PR_SET_DUMPABLE, 1]'],
@@ -147,7 +153,7 @@ export const WEAKER = {
   "flags of proc": [["plan/masks.ts", 'newMount("proc", "proc", KERNEL_FS,', 'newMount("proc", "proc", 0,']],
   "root without devices": [
     ["plan/root.ts", '      MOUNT_ATTR.MOUNT_ATTR_NODEV,\n      "root",', '      0,\n      "root",'],
-    ["plan/root.ts", '"overlay", MS.MS_NODEV, data]', '"overlay", 0, data]'],
+    ["plan/overlay.ts", '"overlay", MS.MS_NODEV, data]', '"overlay", 0, data]'],
   ],
 } as const satisfies Readonly<Record<string, readonly Edit[]>>;
 
