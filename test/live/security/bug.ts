@@ -21,6 +21,8 @@ export interface Bug<T> {
   readonly name: string;
   /** Why it cannot be tried here; printed. */
   readonly skip?: string | undefined;
+  /** Why the control shows nothing here; printed. */
+  readonly uncontrolled?: string | undefined;
   /** Off in both runs: what stands behind the defence, or in front of it, so that it is seen to hold alone. */
   readonly both?: readonly Row[];
   readonly without: Off;
@@ -47,13 +49,13 @@ const print = (name: string, why: string | undefined): boolean => {
 /** VMs without hardware's help are slow. */
 const MS = 120_000;
 
-export function bug<T>({ name, skip, both = [], without, attack, held, open, ms = MS }: Bug<T>): void {
+export function bug<T>({ name, skip, uncontrolled, both = [], without, attack, held, open, ms = MS }: Bug<T>): void {
   test.skipIf(print(name, skip))(name, async () => expect((await attack(target(both, []))) as unknown).toEqual(held), ms);
   const rows = "rows" in without ? without.rows : [];
   const options = "options" in without ? without.options : [];
   const control = `control: ${name}: without ${[...rows.map((row) => `"${row}"`), ...options].join(" ")}`;
   const fixed = rows.length > 0 && PROGRAM !== undefined ? `nothing can be switched off in ${PROGRAM}` : undefined;
-  test.skipIf(print(control, skip ?? fixed))(
+  test.skipIf(print(control, skip ?? uncontrolled ?? fixed))(
     control,
     async () => expect((await attack(target([...both, ...rows], options))) as unknown).toEqual(open),
     ms,

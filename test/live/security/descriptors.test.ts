@@ -11,6 +11,8 @@ describe.skipIf(reason !== undefined)("descriptors", () => {
   // what is inherited by the process that becomes the command: the mounts of the root and of volumes among others, from below
   bug({
     name: "CVE-2024-21626: no descriptor of nsrun's leads the command to what is not in its root",
+    // what the container opens itself is close-on-exec, and without root it opens all that there is
+    uncontrolled: isRoot ? undefined : "without root no descriptor survives the exec anyway",
     without: { rows: ["descriptors closed"] },
     attack: async ({ nsrun }) => {
       using dir = temporary();
@@ -26,8 +28,7 @@ describe.skipIf(reason !== undefined)("descriptors", () => {
       return { covered: stdout.includes("covered by a volume"), open: count > 4 ? "more" : count }; // ls itself has one
     },
     held: { covered: false, open: 4 },
-    // without root there is no mount from below among them
-    open: { covered: isRoot, open: "more" },
+    open: { covered: true, open: "more" },
   });
 
   bug({

@@ -17,7 +17,7 @@ const SOME = "some";
 /** Where files of the host belong to root inside: as root only without a user namespace. */
 const AS_HOST = isRoot ? { ...ABLE, userns: "host" } : ABLE;
 
-/** What the program inside said of sixty joins, with "some" for a count above zero. */
+/** What the program inside said of the joins, with "some" for a count above zero. */
 async function joins({ bun }: Target, options: object, command: readonly string[]): Promise<Record<string, unknown>> {
   const { dir } = programs;
   rmSync(dir.file("stop"), { force: true });
