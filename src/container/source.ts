@@ -42,12 +42,12 @@ function refuseArchiveOptions(options: ContainerOptions): void {
 }
 
 /** The directory (or unattached mount) below the root. Slow only when something has to be unpacked. */
-async function lower(options: ContainerOptions, ids: FindIds): Promise<RootSpec["lower"]> {
+async function lower(options: ContainerOptions, ids: FindIds, mapped: boolean): Promise<RootSpec["lower"]> {
   const { rootfs } = options;
   const say = options.say ?? (() => {});
   if (rootfs === undefined || rootfs === "host") refuseArchiveOptions(options);
   if (rootfs === undefined) {
-    return busyboxLower(options.busybox, chosenRecipe() === "detached", say);
+    return busyboxLower(options.busybox, chosenRecipe() === "detached" && !mapped, say);
   }
   if (rootfs === "host") return "/";
   if (rootfs === "") throw new UsageError("--rootfs: empty path");
@@ -78,12 +78,20 @@ async function mountsBelow(directory: string): Promise<string[]> {
     .map((place) => place.slice(above.length));
 }
 
-/** The root as asked for. `avoid`: host paths that the container must still find while it builds. `ids`: an archive's owners. */
-export async function rootSource(options: ContainerOptions, avoid: readonly string[], ids: FindIds): Promise<RootSpec> {
+/**
+ * The root as asked for. `avoid`: host paths that the container must still find while it builds. `ids`: an archive's owners.
+ * `mapped`: the owners of its layers will be, which is done to a mount once, so it shares none with others.
+ */
+export async function rootSource(
+  options: ContainerOptions,
+  avoid: readonly string[],
+  ids: FindIds,
+  mapped: boolean,
+): Promise<RootSpec> {
   if (options.rw && options.rootfs === undefined) throw new UsageError("--rw needs --rootfs DIR");
   if (options.rw && options.rootfs === "host")
     throw new UsageError("--rw would write into the host's own root: name a directory");
-  const from = await lower(options, ids);
+  const from = await lower(options, ids, mapped);
   return {
     lower: from,
     layer: options.rw ? "bind" : "overlay",

@@ -187,6 +187,7 @@ async function completed(
   checkJoined(uses);
   const name = options.name === undefined ? "nsrun" : checkName(options.name);
   const { privileged } = caller;
+  const mapped = privileged && uses.user.mode !== "share";
   const ownRoot = uses.mnt.mode === "new";
   if (!ownRoot) refuseRootOptions(options);
   const mounts = userMounts(options);
@@ -198,7 +199,7 @@ async function completed(
   const ids = uses.user.mode === "new" ? await idMaps(caller, options) : undefined;
   if (ids?.release) undo.push(ids.release);
   const maps = ids?.maps;
-  if (mounts.some((m) => m.idmap) && !(privileged && uses.user.mode !== "share"))
+  if (mounts.some((m) => m.idmap) && !mapped)
     throw new UsageError("idmap: needs root, and a user namespace of the container's own");
   const cwd = workingDirectory(options, ownRoot);
   const rlimits = limits(options);
@@ -213,6 +214,7 @@ async function completed(
         options,
         mounts.map((m) => m.source),
         () => (caller.privileged ? undefined : caller.admin ? idMaps(caller, {}) : ids),
+        mapped,
       )
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");

@@ -51,13 +51,10 @@ export function overlayStep(lane: Lane, lower: string | undefined, userxattr: bo
 
 /** The lower layer as an unattached mount, whose owners can be mapped when the container's user namespace exists. */
 export function mappedLower({ lower }: RootSpec): SyscallStep[] {
-  const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC } = OPEN_TREE;
-  const path = typeof lower === "string";
-  if (!path && !lower.shared) return []; // it is the container's own already
-  const from = path ? [AT_FDCWD, lower] : [slot("lower"), ""];
-  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (path ? 0 : AT.AT_EMPTY_PATH);
+  if (typeof lower !== "string") return []; // an unattached mount of the container's own
+  const flags = OPEN_TREE.OPEN_TREE_CLONE | OPEN_TREE.OPEN_TREE_CLOEXEC;
   return [
-    step("parent", "clone the mount of the lower layer", "open_tree", [...from, flags], { store: "lower" }),
+    step("parent", "clone the mount of the lower layer", "open_tree", [AT_FDCWD, lower, flags], { store: "lower" }),
     step("parent", "make the clone private", "mount_setattr", [
       slot("lower"),
       "",

@@ -46,6 +46,8 @@ export const OWN_MOUNTS: readonly string[] = isRoot ? ["unshare", "-m"] : ["unsh
 export const OWN_NET: readonly string[] = isRoot ? ["unshare", "-n"] : ["unshare", "-Urn"];
 /** nsenter's options besides those for the namespaces that are entered. */
 export const ENTER_USER: readonly string[] = isRoot ? [] : ["-U", "--preserve-credentials"];
+/** How many times longer a machine may take than is usual: an emulated one some ten. */
+export const PATIENCE = Number(process.env.NSRUN_TEST_PATIENCE ?? 1);
 /** The maps of a user who has no ids but his own, whatever /etc/subuid grants. */
 export const SINGLE_ID = ["--uid-map", `0:${process.getuid!()}`, "--gid-map", `0:${process.getgid!()}`] as const;
 /** Options for a traced nsrun: a newuidmap under strace is not set-uid, so the own id alone. */

@@ -1,6 +1,6 @@
 /** A process that exchanges a directory and a link as fast as it can: the short form of test/soak/races.ts. */
 import { describe, expect, test } from "bun:test";
-import { canRun, skipReason } from "./helpers.ts";
+import { canRun, PATIENCE, skipReason } from "./helpers.ts";
 import { HostilePlace, madeBy, RECIPES } from "./hostile/place.ts";
 import { RACE_ERRORS, RACES, race } from "./hostile/race.ts";
 
@@ -16,7 +16,7 @@ for (const recipe of RECIPES) {
         for (const { error } of results) expect([undefined, ...RACE_ERRORS]).toContain(error);
         for (const path of mounts) expect(path).toMatch(one.places);
         expect(outcomes.size).toBeGreaterThan(1); // the race was one
-        expect(slowest).toBeLessThan(1000);
+        expect(slowest).toBeLessThan(1000 * PATIENCE);
       });
       if (!one.control) continue;
       test(`control: ${one.name}, ${one.control}: the host is changed`, async () => {

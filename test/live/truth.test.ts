@@ -50,7 +50,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     root: true,
   },
   "nothing hidden, no filter, the caller's keys": kind("--unmask", "all", "--seccomp", "none", "--no-new-keyring"),
-  Landlock: { ...kind("--landlock", "rx:/", "--landlock", "rwx:/tmp"), needs: landlockAbi() > 0 },
+  Landlock: { ...kind("--landlock", "rx:/", "--landlock", "rwx:/tmp"), needs: landlockAbi() >= 5 }, // all rights of files
   limits: kind("--ulimit", "nofile=64:128", "--ulimit", "core=0"),
   "a time namespace": kind("--monotonic", "60", "--boottime", "5"),
   "a user namespace": { ...kind("--unshare", "user"), root: true },

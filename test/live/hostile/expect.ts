@@ -1,6 +1,7 @@
 /** What must come of a hostile root, and what has come of it. */
 import { expect } from "bun:test";
 import { SCRATCH } from "../../../src/security/defaults.ts";
+import { PATIENCE } from "../helpers.ts";
 import type { Case, Result } from "./driver.ts";
 import { type HostilePlace, isOwn, type Kind, mountsOf, NSRUN_MOUNTS } from "./place.ts";
 
@@ -65,7 +66,12 @@ export function seen(result: Result, at: string): string {
 /** No more than a second each (besides unpacking), one line each, nsrun's own exit code. */
 export function proper(results: readonly Result[]): void {
   for (const { message = "", exitCode = 125, ms, name } of results) {
-    expect({ name, quick: ms < (name.includes("archive") ? 5000 : 1000), lines: message.split("\n").length, exitCode }).toEqual({
+    expect({
+      name,
+      quick: ms < (name.includes("archive") ? 5000 : 1000) * PATIENCE,
+      lines: message.split("\n").length,
+      exitCode,
+    }).toEqual({
       name,
       quick: true,
       lines: 1,
