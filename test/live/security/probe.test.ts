@@ -15,8 +15,8 @@ const PASSED = [
   "keyctl 38", // ENOSYS: a kernel without keys has none to find; under a filter that says so the command is told the same
   "mkdirat 17", // EEXIST: something is there; what it is, is asked when it is opened
   "mknodat 17",
-  "getxattr 61", // ENODATA: there is no such attribute, but there can be
-  "sendto 32", // EPIPE: the supervisor is dead, which the watch that follows ends the container for
+  "getxattr 61", // ENODATA: the attribute is not there, but the file system has attributes, which is what was asked
+  "sendto 32", // EPIPE: nobody is there to hear it; the watch that follows ends the container
 ];
 
 /** nsrun with `call` failing in its children; whether the command has run, and what was said. */
