@@ -12,9 +12,12 @@
 
 static int seen, executable, memory, descriptors, traced;
 
-/* nsrun's own processes run from an unnamed file, and are called by its name; the command is not any more. */
+/* nsrun's own processes run from an unnamed file, and are called by its name; the command is not any more. In execve(2) the kernel
+ * lets it be looked at (it is the new program by then) a moment before it changes the name: what its file is decides. */
 static int ours(int pid) {
-  char path[64], name[64] = "";
+  char path[64], name[64] = "", file[256] = "";
+  snprintf(path, sizeof path, "/proc/%d/exe", pid);
+  if (readlink(path, file, sizeof file - 1) > 0 && !strstr(file, "memfd:")) return 0;
   snprintf(path, sizeof path, "/proc/%d/comm", pid);
   int fd = open(path, O_RDONLY);
   if (fd < 0) return 0;
