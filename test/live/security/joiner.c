@@ -12,12 +12,12 @@
 
 static int seen, executable, memory, descriptors, traced;
 
-/* nsrun's own processes run from an unnamed file, and are called by its name; the command is not any more. In the midst of its exec
- * it has its old name still, but shows the file it runs from, which is not unnamed. */
+/* nsrun's own processes run from an unnamed file, and are called by its name; the command is not any more. In execve(2) the kernel
+ * lets it be looked at (it is the new program by then) a moment before it changes the name: what its file is decides. */
 static int ours(int pid) {
-  char path[64], name[64] = "", target[256] = "";
+  char path[64], name[64] = "", file[256] = "";
   snprintf(path, sizeof path, "/proc/%d/exe", pid);
-  if (readlink(path, target, sizeof target - 1) > 0 && !strstr(target, " (deleted)")) return 0;
+  if (readlink(path, file, sizeof file - 1) > 0 && !strstr(file, "memfd:")) return 0;
   snprintf(path, sizeof path, "/proc/%d/comm", pid);
   int fd = open(path, O_RDONLY);
   if (fd < 0) return 0;
@@ -35,11 +35,12 @@ static int opens(int pid, const char *what, int flags) {
 }
 
 static void look(int pid) {
-  char path[64], target[256];
+  char path[64], target[256] = "";
   if (!ours(pid)) return;
   seen++;
   snprintf(path, sizeof path, "/proc/%d/exe", pid);
-  executable += readlink(path, target, sizeof target) > 0 && ours(pid);
+  /* in the middle of its exec it has its old name and the command's file: only an unnamed one is nsrun's */
+  executable += readlink(path, target, sizeof target - 1) > 0 && strstr(target, " (deleted)") && ours(pid);
   memory += opens(pid, "mem", O_RDWR);
   snprintf(path, sizeof path, "/proc/%d/fd/1", pid);
   descriptors += readlink(path, target, sizeof target) > 0 && ours(pid);

@@ -56,11 +56,17 @@ async function outcome(nsrun: readonly string[], wishes: boolean) {
   return { text: text.replace(/nsrun\/ids\/\d+|\b\d{6}\b/g, "N"), pwned: existsSync(dir.file("pwned")) };
 }
 
+/** Where two long texts begin to differ. */
+function difference(a: string, b: string): [string, string] {
+  const at = [...a].findIndex((char, i) => char !== b[i]);
+  return a === b ? ["", ""] : [a.slice(Math.max(0, at - 80), at + 80), b.slice(Math.max(0, at - 80), at + 80)];
+}
+
 describe.skipIf(reason !== undefined)("settings beside the image", () => {
   test("settings beside the image (CVE-2026-40226): what lies in a root, beside it, or where nsrun is started changes nothing", async () => {
     const [plain, hostile] = [await outcome(NSRUN, false), await outcome(NSRUN, true)];
-    // compared as a whole, but not shown: it is long
-    expect([plain.text.includes("container=nsrun"), hostile.text === plain.text, hostile.pwned]).toEqual([true, true, false]);
+    expect([plain.text.includes("container=nsrun"), hostile.pwned]).toEqual([true, false]);
+    expect(difference(hostile.text, plain.text)).toEqual(["", ""]);
   });
   const control = "control: settings beside the image: without --config=/dev/null and --no-env-file";
   if (PROGRAM !== undefined) console.log(`skip: ${control}: nothing can be switched off in ${PROGRAM}`);

@@ -103,7 +103,8 @@ describe.skipIf(reason !== undefined)("orphans", () => {
     without: { rows: ["orphans adopted"] },
     attack: async ({ nsrun }) => {
       const mark = marker();
-      const script = "setsid sh -c 'sleep 600; :' $0 >/dev/null 2>&1 & exit 5";
+      // it says that it runs before the command ends
+      const script = "{ setsid sh -c 'echo up; exec >/dev/null 2>&1; sleep 600; :' $0 & } | read _; exit 5";
       const left = () => marked(mark).filter(alive);
       const { code } = await shell([...nsrun, "run", "--share", "pid", "--", "sh", "-c", script, mark]);
       const result = [code, left().length > 0];
