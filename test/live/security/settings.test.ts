@@ -39,7 +39,7 @@ async function place(wishes: boolean): Promise<{ dir: Temporary; root: string }>
   if (wishes) for (const at of [root, dir.file("at")]) fill(at, dir.file("pwned"));
   return { dir, root };
 }
-/** The plan as JSON, and what a run says; without the place's own path. */
+/** The plan as JSON, and what a run says; without the place's own path, the range of ids and the cgroup's name. */
 async function outcome(nsrun: readonly string[], wishes: boolean) {
   const { dir, root } = await place(wishes);
   using _ = dir;
@@ -53,7 +53,7 @@ async function outcome(nsrun: readonly string[], wishes: boolean) {
       await at(cwd, "--help"),
     );
   const text = JSON.stringify(results).replaceAll(dir.path, "DIR");
-  return { text: text.replace(/nsrun\/ids\/\d+|\b\d{6}\b/g, "N"), pwned: existsSync(dir.file("pwned")) };
+  return { text: text.replace(/\b\d{6}\b|nsrun-\d+-\d+/g, "N"), pwned: existsSync(dir.file("pwned")) };
 }
 
 /** Where two long texts begin to differ. */

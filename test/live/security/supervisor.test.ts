@@ -103,10 +103,10 @@ describe.skipIf(reason !== undefined)("orphans", () => {
     without: { rows: ["orphans adopted"] },
     attack: async ({ nsrun }) => {
       const mark = marker();
-      // it says that it runs before the command ends
+      // it says that it runs before the command ends; a cgroup of the container's own would end it as well
       const script = "{ setsid sh -c 'echo up; exec >/dev/null 2>&1; sleep 600; :' $0 & } | read _; exit 5";
       const left = () => marked(mark).filter(alive);
-      const { code } = await shell([...nsrun, "run", "--share", "pid", "--", "sh", "-c", script, mark]);
+      const { code } = await shell([...nsrun, "run", "--share", "pid", "--pids-limit", "max", "--", "sh", "-c", script, mark]);
       const result = [code, left().length > 0];
       for (const pid of left()) for (const one of [pid, ...childrenOf(pid)]) end(one);
       return result;
