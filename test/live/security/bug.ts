@@ -47,7 +47,7 @@ const print = (name: string, why: string | undefined): boolean => {
 };
 
 /** VMs without hardware's help are slow. */
-const MS = 120_000;
+const MS = 300_000;
 
 export function bug<T>({ name, skip, uncontrolled, both = [], without, attack, held, open, ms = MS }: Bug<T>): void {
   test.skipIf(print(name, skip))(name, async () => expect((await attack(target(both, []))) as unknown).toEqual(held), ms);

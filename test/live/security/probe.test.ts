@@ -41,7 +41,7 @@ describe.skipIf(reason !== undefined)('a probe taken for "not supported"', () =>
         expect({ errno, ...rest }).toEqual({ errno, code: 125, ran: false, line: true });
         expect(stderr).toContain(errno);
       }
-    }, 120_000);
+    }, 600_000);
   asRoot("without root nothing is dropped")(
     'a probe taken for "not supported": setgroups and keyctl',
     async () => {
@@ -53,7 +53,7 @@ describe.skipIf(reason !== undefined)('a probe taken for "not supported"', () =>
       ] as const)
         expect(await failing(NSRUN, call, errno)).toMatchObject({ code: 125, ran: false, line: true });
     },
-    120_000,
+    600_000,
   );
 
   const both = (code: number, ran: boolean) => ({ code, ran, line: expect.any(Boolean), stderr: expect.any(String) });
