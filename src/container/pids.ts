@@ -65,8 +65,8 @@ export async function limitedPids(options: ContainerOptions, name: string, uses:
   const pids = wanted(options.pidsLimit);
   if (pids === undefined) return {};
   // in a mount namespace that is joined the path means something else
-  const parent = uses.mnt.mode === "join" || !hasClone3() ? undefined : parentGroup();
-  if (parent !== undefined) {
+  const parent = uses.mnt.mode === "join" ? undefined : parentGroup();
+  if (parent !== undefined && hasClone3()) {
     const dir = `${parent}/nsrun-${name}-${process.pid}-${++counter}`;
     return { group: { dir, pids }, release: () => removeGroup(dir) };
   }

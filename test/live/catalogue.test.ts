@@ -57,6 +57,7 @@ const CASES: Record<string, Case | Elsewhere> = {
     hint: /user\.max_time_namespaces is 0/,
   },
   "unshare EINVAL": { sh: `$PROVOKE unshare ${0x10000000}`, hint: /process with threads/ },
+  "clone EOPNOTSUPP": { sh: `$DENY clone EOPNOTSUPP '0&${NEW}' -- $RUN true`, hint: /--pids-limit max/ },
   "unshare EPERM": { sh: "$RUN --share user --boottime 1 true", user: {}, hint: /new time namespace needs root/ },
   "unshare EPERM 2": { sh: `$PROVOKE unshare ${0x20000}`, user: {}, hint: /need root, or a user namespace/ },
   "setns EPERM": {
@@ -211,9 +212,10 @@ afterAll(() => {
 });
 
 /** The variables of a script; the user's are his copies. */
-function variables([bun = "", option = "", main = ""]: readonly string[], place: string): string {
+function variables(command: readonly string[], place: string): string {
+  const main = command.at(-1)!;
   const programs = main.replace(/src\/cmd\/main\.ts$/, "test/live");
-  const start = `${bun} ${option}`;
+  const start = command.slice(0, -1).join(" ");
   const all = {
     RUN: `${start} ${main} --errors=json run`,
     DENY: `${start} ${programs}/deny.ts`,
@@ -230,8 +232,8 @@ async function provoke({ sh, user: asUser }: Case): Promise<string> {
   if (asUser) {
     const { before } = asUser;
     const [unshare = "", ...words] = user.argv(before === undefined ? {} : { before });
-    const script = words.slice(0, -3);
-    const copy = words.slice(-3);
+    const script = words.slice(0, -NSRUN.length);
+    const copy = words.slice(-NSRUN.length);
     return (await shell([unshare, ...script, "sh", "-c", `${variables(copy, user.home.path)}; cd ${user.home.path}; ${sh}`]))
       .stderr;
   }

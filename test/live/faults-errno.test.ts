@@ -8,7 +8,20 @@ import { errno } from "../../src/ffi/errno.ts";
 import { plan } from "../../src/index.ts";
 import { isLoop } from "../../src/plan/call.ts";
 import type { SyscallStep } from "../../src/plan/step.ts";
-import { canRun, marker, NSRUN, type Outcome, shell, skipReason, snapshot, TRACED, temporary, works } from "./helpers.ts";
+import {
+  canRun,
+  isRoot,
+  marker,
+  NSRUN,
+  type Outcome,
+  SINGLE_ID,
+  shell,
+  skipReason,
+  snapshot,
+  TRACED,
+  temporary,
+  works,
+} from "./helpers.ts";
 
 const reason = skipReason("failing calls", [canRun, [works("strace", "-V"), "strace is not installed"]]);
 const ERRORS = ["EPERM", "ENOMEM", "ENOSPC", "EMFILE", "EINTR", "EAGAIN"] as const;
@@ -21,7 +34,8 @@ async function callsOfBun(log: string): Promise<Set<string>> {
 
 /** The calls of the default plan, and which errnos of theirs are declared harmless at each place where they are made. */
 async function callsOfPlan(volume: string): Promise<Map<string, SyscallStep[]>> {
-  const made = await plan(["touch", "/v/ran"], { volume: [volume] });
+  const maps = isRoot ? {} : { uidMap: [SINGLE_ID[1]], gidMap: [SINGLE_ID[3]] }; // as TRACED
+  const made = await plan(["touch", "/v/ran"], { volume: [volume], ...maps });
   const steps = [...made.prepare, ...made.child, ...made.between].filter((step): step is SyscallStep => "call" in step);
   return Map.groupBy(
     steps.filter(({ call }) => !isLoop(call)),

@@ -1,7 +1,7 @@
 /** --share, --unshare, --join of each namespace, and clocks: witnessed by /proc/PID/ns from outside. */
 import { describe, expect, test } from "bun:test";
 import { NAMESPACES, type Namespace } from "../../src/index.ts";
-import { asRoot, canRun, hold, inside, isRoot, namespacesOf, skipReason, WAIT } from "./helpers.ts";
+import { asRoot, canRun, hold, inside, isRoot, namespacesOf, nsrun, skipReason, WAIT } from "./helpers.ts";
 
 const reason = skipReason("namespaces of nsrun run", [canRun]);
 
@@ -36,9 +36,15 @@ describe.skipIf(reason !== undefined)("--unshare", () => {
   });
   test("user, with the pid, net or ipc namespace still the caller's", async () => {
     for (const ns of ["pid", "net", "ipc"]) {
-      expect(await inside(["--unshare", "user", "--share", ns], "test -e /proc/self/stat && test -d /sys/kernel && id -u")).toBe(
-        "0",
-      );
+      const options = ["--unshare", "user", "--share", ns];
+      const { code, stdout } = await nsrun([
+        ...options,
+        "--",
+        "sh",
+        "-c",
+        "test -e /proc/self/stat && test -d /sys/kernel && id -u",
+      ]);
+      expect([code, stdout]).toEqual([0, "0\n"]);
     }
   });
 });

@@ -91,7 +91,9 @@ describe.skipIf(reason !== undefined)("a world of its own", () => {
 const MOUNTS = {
   "/proc": ["rw", "nosuid", "nodev", "noexec"],
   "/sys": ["ro", "nosuid", "nodev", "noexec"],
-  "/dev": ["rw", "nosuid", "noexec"],
+  "/dev": ["ro", "nosuid", "noexec"],
+  "/tmp": ["rw", "nosuid", "nodev"],
+  "/run": ["rw", "nosuid", "nodev"],
   "/dev/pts": ["rw", "nosuid", "noexec"],
   "/dev/shm": ["rw", "nosuid", "nodev", "noexec"],
   "/dev/mqueue": ["rw", "nosuid", "nodev", "noexec"],
