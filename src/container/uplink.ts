@@ -7,11 +7,11 @@ import { validateIfname } from "../net/names.ts";
 import type { RelayStep, SyscallStep } from "../plan/step.ts";
 import type { Caller } from "./caller.ts";
 import { relay } from "./forward.ts";
+import type { NetPlan } from "./network.ts";
 import type { ContainerOptions } from "./options.ts";
 import { published } from "./publish.ts";
 import { containerResolvers } from "./resolvers.ts";
 import type { NetworkDriver, Slots } from "./slots.ts";
-import type { NetPlan } from "./spec.ts";
 import { callOf, FORWARD, findProgram } from "./uplink-program.ts";
 
 const TUN = "/dev/net/tun";

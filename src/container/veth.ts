@@ -7,9 +7,9 @@ import { hostIfname, ifalias, validateIfname } from "../net/names.ts";
 import { reserveSubnet, type Subnet } from "../net/reserve.ts";
 import { NetlinkSocket } from "../net/socket.ts";
 import { type NetVerb, toRequests } from "../net/verb.ts";
+import type { NetPlan } from "./network.ts";
 import type { ContainerOptions } from "./options.ts";
 import type { NetworkDriver } from "./slots.ts";
-import type { NetPlan } from "./spec.ts";
 
 /** One rtnetlink socket for each side, opened when first needed. */
 class VethDriver implements NetworkDriver {
