@@ -1,7 +1,7 @@
 /** `bun run bench [RUNS]`: nsrun beside its peers and beside C. A table, and bench/out/results.json. Needs root. */
 import { cpus, loadavg, release } from "node:os";
 import { busyboxRoot } from "../src/rootfs/busybox.ts";
-import { help, inProcess, rootless, terminal, vethPair, wholeProcesses } from "./sections.ts";
+import { help, inARow, inProcess, rootless, terminal, vethPair, wholeProcesses } from "./sections.ts";
 import { OUT } from "./server.ts";
 import { render, type Section } from "./table.ts";
 import { build, firstLine } from "./tools.ts";
@@ -29,6 +29,7 @@ async function main(runs: number): Promise<void> {
   const { dir } = await busyboxRoot({ say: console.error });
   const parts = [
     () => wholeProcesses(dir, runs),
+    () => inARow(dir, runs),
     () => rootless(dir, runs),
     () => inProcess(dir, runs),
     () => vethPair(runs),

@@ -4,6 +4,14 @@ import { interleave, OUT, type Sample, Server } from "./server.ts";
 import { figure, type Row, ratio, type Section } from "./table.ts";
 
 const WARM_UP = 10;
+/**
+ * Milliseconds between two turns. After a container's end the kernel removes its network namespace (48 ms of cleanup_net), its user
+ * namespace and, of crun and runc, its cgroups (60 ms) in the background, under grace periods that a neighbour's start would wait for or profit
+ * from: with 15 ms a start of runc's after one of crun's took two thirds of what it takes alone.
+ */
+const PAUSE = 100;
+/** Between programs that make no namespaces. */
+const SHORT_PAUSE = 15;
 /** What a lab script does: several containers one after the other. */
 const BURST = 10;
 const BALLAST_MB = "512";
@@ -11,7 +19,14 @@ const worker = (...args: string[]): string[] => [process.execPath, `${import.met
 const column = (samples: readonly Sample[] | undefined, at: number): number[] =>
   (samples ?? []).map(({ us }) => us[at] ?? Number.NaN);
 
-async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause: number, burst = 1, warmUp = WARM_UP) {
+interface Turns {
+  readonly pause?: number;
+  readonly burst?: number;
+  readonly warmUp?: number;
+}
+
+async function measure(servers: ReadonlyMap<string, Server>, runs: number, turns: Turns) {
+  const { pause = PAUSE, burst = 1, warmUp = WARM_UP } = turns;
   try {
     await interleave(servers, warmUp, pause, burst);
     return await interleave(servers, Math.ceil(runs / Math.max(1, burst - 1)), pause, burst);
@@ -21,7 +36,7 @@ async function measure(servers: ReadonlyMap<string, Server>, runs: number, pause
 }
 
 /** Those of `list` that can be measured here, in turns. */
-async function inTurns(list: readonly Peer[], runs: number, warmUp = WARM_UP): Promise<Row[]> {
+async function inTurns(list: readonly Peer[], runs: number, turns: Turns = {}): Promise<Row[]> {
   const servers = new Map<string, Server>();
   const skipped: Row[] = [];
   for (const peer of list) {
@@ -29,7 +44,7 @@ async function inTurns(list: readonly Peer[], runs: number, warmUp = WARM_UP): P
     if (typeof server === "string") skipped.push({ name: peer.name, skipped: server });
     else servers.set(peer.name, server);
   }
-  const samples = await measure(servers, runs, 15, 1, warmUp);
+  const samples = await measure(servers, runs, turns);
   return [...[...samples].map(([name, list]) => figure(name, column(list, 0))), ...skipped];
 }
 
@@ -42,6 +57,12 @@ export async function wholeProcesses(root: string, runs: number): Promise<Sectio
   return { title: "Whole processes: true in a new container", rows, ratios };
 }
 
+/** Under the grace periods that the start before has left: see PAUSE. */
+export async function inARow(root: string, runs: number): Promise<Section> {
+  const list = (await peers(root)).filter(({ name }) => / run$/.test(name));
+  return { title: "The same, ten starts in a row", rows: await inTurns(list, runs, { burst: BURST, warmUp: 2 }), ratios: [] };
+}
+
 export async function rootless(root: string, runs: number): Promise<Section> {
   const rows = await inTurns(ordinaryUser(root), runs);
   return { title: "The same as uid 65534, by setpriv", rows, ratios: ratio(rows, "nsrun run", "bwrap", { most: 4 }) };
@@ -49,13 +70,13 @@ export async function rootless(root: string, runs: number): Promise<Section> {
 
 /** A second and more each: fewer runs say enough. */
 export async function terminal(runs: number): Promise<Section> {
-  const rows = await inTurns(terminals(), Math.ceil(runs / 4), 2);
+  const rows = await inTurns(terminals(), Math.ceil(runs / 4), { warmUp: 2 });
   const ratios = ratio(rows, "nsrun run -t", "script", { most: 2 });
   return { title: `cat of ${TERMINAL_MB} MB through a terminal`, rows, ratios };
 }
 
 export async function help(runs: number): Promise<Section> {
-  const rows = await inTurns(helps(), runs);
+  const rows = await inTurns(helps(), runs, { pause: SHORT_PAUSE });
   const ratios = rows.flatMap(({ name }) =>
     name.startsWith("nsrun") ? ratio(rows, name, "empty Bun program", { most: 1.5 }) : [],
   );
@@ -73,7 +94,7 @@ export async function inProcess(root: string, runs: number): Promise<Section> {
     ["library, no init, 512 MB heap", worker("no-init", BALLAST_MB)],
   ];
   const servers = new Map(commands.map(([name, argv]) => [name, new Server(name, argv)]));
-  const samples = await measure(servers, Math.max(runs, 90), 15, BURST);
+  const samples = await measure(servers, Math.max(runs, 90), { burst: BURST });
   const rows = [...samples].flatMap(([name, list]) => {
     const result = figure(name, column(list, 0));
     return name.startsWith("library") ? [result, figure(`${name}, until closed`, column(list, 1))] : [result];
@@ -94,7 +115,7 @@ export async function vethPair(runs: number): Promise<Section> {
     ["six ip commands", [`${OUT}/veth`, "serve", "--ip"]],
   ];
   const servers = new Map(commands.map(([name, argv]) => [name, new Server(`veth ${name}`, ["unshare", "-n", ...argv])]));
-  const samples = await measure(servers, runs, 60, BURST);
+  const samples = await measure(servers, runs, { burst: BURST });
   const rows = [...samples].flatMap(([name, list]) => {
     const pair = figure(name, column(list, 0));
     return name === "library" ? [pair, figure("library, with choosing free addresses", column(list, 1))] : [pair];

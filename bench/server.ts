@@ -71,7 +71,7 @@ export async function interleave(servers: ReadonlyMap<string, Server>, rounds: n
       const bad = turn.find(({ status }) => status !== 0);
       if (bad) throw new Error(`${name}: exit code ${bad.status} in round ${round}: ${await server.why()}`);
       samples.get(name)?.push(...(burst === 1 ? turn : turn.slice(1)));
-      await Bun.sleep(pause); // the kernel removes network namespaces in the background
+      await Bun.sleep(pause);
     }
   }
   return samples;
