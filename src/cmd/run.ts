@@ -6,11 +6,14 @@ import { NsrunError, UsageError } from "../errors.ts";
 import { type CommandOptions, parseRun } from "./parse.ts";
 import { Signals, stopTimeout } from "./signals.ts";
 
+// process.stderr would cost its first user 3 to 10 ms
+const say = (text: string): void => console.error(`nsrun: ${text}`);
+
 /**
  * The article's full container: its shell is pid 1, its network a pair of addresses, which an ordinary user cannot have. It
  * pings both ways, for which busybox's ping knows raw sockets only.
  */
-function bareDefaults(options: CommandOptions, say: (text: string) => void): Pick<CommandOptions, "net" | "init" | "capAdd"> {
+function bareDefaults(options: CommandOptions): Pick<CommandOptions, "net" | "init" | "capAdd"> {
   if (options.namespaces === false) return { init: false };
   const capAdd = options.capAdd || options.capDrop ? undefined : ["net_raw"];
   const wanted = options.net !== undefined || [options.ip, options.hostIp].some((ip) => ip !== undefined);
@@ -36,16 +39,16 @@ const KILLED = 137;
 const SETTLED = 20;
 
 /** Counts the kernel's kills for memory from the time on when the container has started. */
-function watchMemory(): { tell(say: RunOptions["say"]): Promise<void> } {
+function watchMemory(): { tell(): Promise<void> } {
   let before: Promise<number | undefined> | undefined;
   setTimeout(() => {
     before = import("./oom.ts").then(({ oomKills }) => oomKills());
   }, SETTLED).unref();
   return {
-    async tell(say) {
+    async tell() {
       const count = await before;
       const line = count === undefined ? undefined : (await import("./oom.ts")).oomLine(count);
-      if (line !== undefined) say?.(line);
+      if (line !== undefined) say(line);
     },
   };
 }
@@ -56,7 +59,7 @@ async function runOnce(command: readonly string[], options: RunOptions, signals:
   const memory = watchMemory();
   try {
     const { code } = await running.result;
-    if (code === KILLED) await memory.tell(options.say);
+    if (code === KILLED) await memory.tell();
     return code;
   } finally {
     await running.closed;
@@ -72,8 +75,7 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
   }
   if (!bare && command.length === 0)
     throw new UsageError("no command given", { hint: "nsrun run [OPTIONS] [--] COMMAND; a shell: nsrun run sh" });
-  const say = (text: string) => void process.stderr.write(`nsrun: ${text}\n`);
-  const defaults = bare ? bareDefaults(options, say) : {};
+  const defaults = bare ? bareDefaults(options) : {};
   const { interactive: _, stopTimeout: timeout, plan, verbose, timings, step, ...rest } = options;
   const signals = new Signals(stopTimeout(timeout)); // before the container starts, so that none is lost in between
   const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
@@ -88,6 +90,6 @@ export async function runCommand(argv: readonly string[], bare: boolean): Promis
     // the article's container, which has none: `run` would be an error, this is said
     if (!wantsHost(error)) throw error;
     say(`no user namespace here, so root inside is root outside (${HOST}): ${(error as NsrunError).message}`);
-    return runOnce(words, { ...whole, userns: "host" }, signals);
+    return runOnce(words, { ...whole, userns: "host", say: undefined }, signals); // all else was said at the first attempt
   }
 }

@@ -140,6 +140,7 @@ async function completed(
   const caller = findCaller();
   const uses = namespaceUses(options, caller);
   checkJoined(uses);
+  if (options.userns === "host") options.say?.("--userns host: root inside is root outside");
   const name = options.name === undefined ? "nsrun" : checkName(options.name);
   const { privileged } = caller;
   const mapped = privileged && uses.user.mode !== "share";

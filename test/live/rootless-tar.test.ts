@@ -159,7 +159,9 @@ describe.skipIf(reason !== undefined)("an archive with foreign owners", () => {
       user.home.file("owners.tar"),
     ];
     const command = ["--", "stat", "-c", "%u:%g", "far", "suid"];
-    const told = expect.stringMatching(/^nsrun: \S*owners\.tar: 1 device nodes left out \(the container has its own \/dev\)\n$/);
+    const told = expect.stringMatching(
+      /^nsrun: --userns host: .*\nnsrun: \S*owners\.tar: 1 device nodes left out \(the container has its own \/dev\)\n$/,
+    );
     expect(await shell([...argv, "--userns", "host", ...command])).toEqual({ code: 0, stdout: "99999:0\n33:34\n", stderr: told });
     // in a range of 65536 ids, uid 99999 is nobody
     expect(await shell([...argv, ...command])).toEqual({ code: 0, stdout: "65534:0\n33:34\n", stderr: "" });
