@@ -102,9 +102,9 @@ async function landlock(options: ContainerOptions): Promise<{ landlock?: Process
 }
 
 /** What reaches a system call as a C string must not be cut short there. */
-function refuseNul(values: readonly unknown[], what: string): void {
-  if (values.some((value) => typeof value === "string" && value.includes("\0")))
-    throw new UsageError(`${what} cannot hold a NUL byte`);
+function refuseNul(value: unknown, what: string): void {
+  for (const one of Array.isArray(value) ? value : [value])
+    if (typeof one === "string" && one.includes("\0")) throw new UsageError(`${what} cannot hold a NUL byte`);
 }
 
 /** Checks and completes `options` for `args` (empty: no command). Throws UsageError; nothing stays reserved then. */
@@ -136,7 +136,7 @@ async function completed(
 ): Promise<Omit<Complete, "release">> {
   if (args[0] === "") throw new UsageError("the command is empty");
   refuseNul(args, "the command");
-  for (const [key, value] of Object.entries(options)) refuseNul([value].flat(), key);
+  for (const key in options) refuseNul(options[key as keyof ContainerOptions], key);
   const caller = findCaller();
   const uses = namespaceUses(options, caller);
   checkJoined(uses);

@@ -1,7 +1,7 @@
 /** The library: run, start, container, plan; results, signals, errors, and an event loop that is never blocked. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { container, NsrunError, plan, run, StepError, start, UsageError } from "../../src/index.ts";
+import { container, NsrunError, plan, type RunOptions, run, StepError, start, UsageError } from "../../src/index.ts";
 import { canRun, eventually, isRoot, marked, marker, namespacesOf, skipReason } from "./helpers.ts";
 
 const reason = skipReason("the library", [canRun]);
@@ -25,6 +25,17 @@ describe.skipIf(reason !== undefined)("run", () => {
   test("takes a string as a shell's, and says which signal", async () => {
     expect(await run("echo $0; kill -9 $$")).toMatchObject({ code: 137, signal: "SIGKILL", stdout: "/bin/sh\n" });
   });
+  for (const [what, command, options] of [
+    ["the command", ["echo", "a\0b"], {}],
+    ["hostname", ["true"], { hostname: "a\0b" }],
+    ["volume", ["true"], { volume: ["/etc:/mnt", "/etc\0:/srv"] }],
+    ['--env "A=b\\u0000c"', ["true"], { env: { A: "b\0c" } }],
+  ] as const)
+    test(`refuses NUL in ${what}: no call gets less than what was given`, async () => {
+      const error = await run([...command], options as RunOptions).catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(UsageError);
+      expect((error as Error).message).toStartWith(`${what}${what.startsWith("--") ? ": expected" : " cannot hold a NUL byte"}`);
+    });
   test("collects a megabyte of both at once, and reads nothing from stdin", async () => {
     const result = await run("head -c 1000000 /dev/zero | tr '\\0' a; head -c 1000000 /dev/zero | tr '\\0' b >&2; cat");
     expect([result.stdout.length, result.stderr.length]).toEqual([1_000_000, 1_000_000]);
