@@ -1,6 +1,6 @@
 /** Volumes and nsrun's own files whose target is a link of a hostile root: CVE-2019-19921, CVE-2023-27561. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { accessSync, constants, mkdirSync, symlinkSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { SCRATCH } from "../../src/security/defaults.ts";
 import { asRoot, canRun, NSRUN, shell, skipReason } from "./helpers.ts";
@@ -12,17 +12,20 @@ const skip = skipReason("links of hostile roots", [canRun, [Bun.which("gcc") !==
 const place = skip === undefined ? new HostilePlace() : (undefined as unknown as HostilePlace);
 afterAll(() => place?.[Symbol.dispose]());
 
+/** pasta takes the interface that the default route goes by. */
+const ROUTE = /^\S+\t00000000\t/m;
+
 function hasUplink(): boolean {
   try {
     accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);
-    return Bun.which("pasta") !== null;
+    return Bun.which("pasta") !== null && ROUTE.test(readFileSync("/proc/net/route", "utf8"));
   } catch {
     return false;
   }
 }
 const noUplink = skipReason("the uplink's resolv.conf", [
   [skip === undefined, "see above"],
-  [hasUplink(), "no pasta, or no tun device"],
+  [hasUplink(), "no pasta, no tun device, or no default route"],
 ]);
 
 for (const recipe of RECIPES) {
