@@ -91,9 +91,9 @@ export const RULES: readonly Rule[] = [
     ({ lane }) => (lane === "container" ? "a symbolic link of the root leads to what is not in it" : undefined),
   ],
   ["fchdir", "ENOTDIR", text("the rootfs has something else than a directory there")],
-  ["openat2", "EXDEV", text("a symbolic link of the root leads onto another mount; name the path it leads to")],
+  ["openat2", "EXDEV", text("a symbolic link leads onto another mount; name the path it leads to")],
   ["openat2", "EAGAIN", text("a directory on the way was renamed, or something mounted, at the very moment: nothing was done")],
-  ["on_mounts", "EXDEV", text("a symbolic link of the root leads onto another mount; name the path it leads to")],
+  ["on_mounts", "EXDEV", text("a symbolic link leads onto another mount; name the path it leads to")],
   ["rooted", "EXDEV", text("the directory was moved out of what is mounted in the container")],
   [
     "getxattr",

@@ -127,7 +127,13 @@ function mount(text: string): Mount {
   return bind(src, dst, words, option);
 }
 
-/** All mounts the caller asked for; --tmpfs before -v before --mount, each in the order given. */
+const depth = ({ target }: Mount): number => target.split("/").length;
+
+/**
+ * All mounts the caller asked for; --tmpfs before -v before --mount, each in the order given, but none before one that it
+ * lies below, which would hide it.
+ */
 export function userMounts(options: ContainerOptions): Mount[] {
-  return [...(options.tmpfs ?? []).map(tmpfs), ...(options.volume ?? []).map(volume), ...(options.mount ?? []).map(mount)];
+  const all = [...(options.tmpfs ?? []).map(tmpfs), ...(options.volume ?? []).map(volume), ...(options.mount ?? []).map(mount)];
+  return all.length > 1 ? all.sort((one, other) => depth(one) - depth(other)) : all;
 }

@@ -72,37 +72,50 @@ export function resolve(path: string, label: string, strict = false, more = 0): 
   );
 }
 
-/** Below the path of a mount that is there by name: nsrun's, an earlier one of the user's, one of the given directory. */
-function onMount(spec: ContainerSpec, target: string, index: number): boolean {
-  const known = [
-    "/proc",
-    "/sys",
-    "/dev",
-    ...spec.scratch,
-    ...(spec.root?.below ?? []),
-    ...spec.mounts.slice(0, index).map((m) => m.target),
-  ];
-  return known.some((place) => target === place || target.startsWith(`${place}/`));
-}
-
 /** The slot of a scratch directory's mount, open where volumes have to be found. */
 export const scratchSlot = (path: string): Slot => slot(`scratch${path}`);
+/** The slot of the mount that a user's mount makes; of a mount that the given directory brings along. */
+export const volumeSlot = (index: number): Slot => slot(`volume${index}`);
+export const belowSlot = (path: string): Slot => slot(`below${path}`);
+
+export const isBelow = (path: string, place: string): boolean => path === place || path.startsWith(`${place}/`);
+
+/** Where links are the kernel's and nsrun's: what is named below them is meant so. */
+const OWN = ["/proc", "/sys", "/dev"];
+
+/**
+ * The mount that `path` names a place of, when the user's mount `index` is made: "own", one whose slot is given, or
+ * (undefined) the root. The last one that was mounted on the way hides those before it.
+ */
+function placeOf(spec: ContainerSpec, path: string, index: number): Slot | "own" | undefined {
+  let found: Slot | "own" | undefined;
+  for (const place of spec.root?.below ?? []) if (isBelow(path, place)) found = belowSlot(place);
+  if (OWN.some((place) => isBelow(path, place))) found = "own";
+  for (const [i, { target }] of spec.mounts.entries()) if (i < index && isBelow(path, target)) found = volumeSlot(i);
+  return found;
+}
 
 /** Opens a path of the root, as {@link resolve} does. */
 export type Find = (path: string, label: string) => SyscallStep[];
 
+const onlyOn = (mounts: readonly Slot[]): SyscallStep =>
+  step("container", "make sure that no link has led onto another mount", "on_mounts", [REG, ...mounts]);
+
 /**
- * A link of the rootfs must not lead a volume onto /proc, /sys, /dev or another volume (CVE-2019-19921, CVE-2023-27561). Onto
- * /tmp and /run it may, as /var/run does: where these are mounts, each find is looked at when it is done.
+ * A link must not lead a volume onto /proc, /sys, /dev or another volume (CVE-2019-19921, CVE-2023-27561): neither one of the
+ * rootfs nor one of an earlier volume, which others may write to. Onto /tmp and /run those of the rootfs may, as /var/run
+ * does: where these are mounts, each find is looked at when it is done.
  */
 export function finder(spec: ContainerSpec, target: string, index = 0): Find {
-  if (onMount(spec, target, index)) return (path, label) => [resolve(path, label)];
-  if (spec.scratch.length === 0) return (path, label) => [resolve(path, label, false, RESOLVE.RESOLVE_NO_XDEV)];
-  const allowed = [slot("root"), ...spec.scratch.map(scratchSlot)];
-  return (path, label) => [
-    resolve(path, label),
-    step("container", "make sure that no link has led onto another mount", "on_mounts", [REG, ...allowed]),
-  ];
+  if (placeOf(spec, target, index) === "own") return (path, label) => [resolve(path, label)];
+  const onRoot: Find =
+    spec.scratch.length === 0
+      ? (path, label) => [resolve(path, label, false, RESOLVE.RESOLVE_NO_XDEV)]
+      : (path, label) => [resolve(path, label), onlyOn([slot("root"), ...spec.scratch.map(scratchSlot)])];
+  return (path, label) => {
+    const place = placeOf(spec, path, index);
+    return typeof place === "object" ? [resolve(path, label), onlyOn([place])] : onRoot(path, label);
+  };
 }
 
 /** mkdir -p inside the root, one component at a time; the last one is a file for a file. */

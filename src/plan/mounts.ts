@@ -2,12 +2,24 @@
 import { AT, AT_FDCWD, MS, O, OPEN_TREE } from "../ffi/flags.ts";
 import { devSteps } from "./dev.ts";
 import { propagationFlags } from "./enter.ts";
-import { attach, finder, makeTarget, mountAttr, placeholder, resolve, scratchSlot, step } from "./list.ts";
+import {
+  attach,
+  belowSlot,
+  finder,
+  isBelow,
+  makeTarget,
+  mountAttr,
+  placeholder,
+  resolve,
+  scratchSlot,
+  step,
+  volumeSlot,
+} from "./list.ts";
 import { kernelFsSteps, maskSteps } from "./masks.ts";
 import { pingSteps } from "./network.ts";
 import { boundResolvConf } from "./resolv.ts";
 import type { ContainerSpec, Mount, Recipe } from "./spec.ts";
-import { REG, type SyscallStep, slot } from "./step.ts";
+import { REG, type Slot, type SyscallStep, slot } from "./step.ts";
 
 const back = () => step("container", "return to the new root", "fchdir", [slot("root")]);
 
@@ -21,7 +33,7 @@ const mountHere = (found: SyscallStep[], what: string, args: [string, string, nu
 
 /** open_tree and mount_setattr of a volume, by whoever may: the parent, or the container in its own user namespace. */
 function volumeSource(mount: Mount, index: number, privileged: boolean): { prepare: SyscallStep[]; container: SyscallStep[] } {
-  const name = `volume${index}`;
+  const name = volumeSlot(index).slot;
   const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE } = OPEN_TREE;
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount.recursive ? AT_RECURSIVE : 0);
   const lane = privileged ? "parent" : "container";
@@ -58,16 +70,29 @@ function userMount(spec: ContainerSpec, mount: Mount, index: number): { prepare:
         ...source.container,
         ...makeTarget(mount.target, mount.file, find),
         ...found,
-        attach(`volume${index}`, `mount ${mount.source} on ${mount.target}`),
+        attach(volumeSlot(index).slot, `mount ${mount.source} on ${mount.target}`),
       ],
     };
   }
   const args: [string, string, number, string | null] = [mount.source, mount.type, mount.flags, mount.data || null];
+  const what = `mount ${mount.type} on ${mount.target}`;
+  const made = makeTarget(mount.target, false, find);
+  if (!spec.mounts.some((later, i) => i > index && isBelow(later.target, mount.target)))
+    return { prepare: [], container: [...made, ...mountHere(found, what, args)] };
   return {
-    prepare: [],
-    container: [...makeTarget(mount.target, false, find), ...mountHere(found, `mount ${mount.type} on ${mount.target}`, args)],
+    prepare: [placeholder(volumeSlot(index).slot)],
+    container: [...mountAside(mount, index, args), ...made, ...found, attach(volumeSlot(index).slot, what)],
   };
 }
+
+/** A later mount has to be found on this one, so its descriptor is taken where nobody else gets between: in our own /dev. */
+const mountAside = ({ type, target }: Mount, index: number, args: [string, string, number, string | null]): SyscallStep[] => [
+  step("container", "go to our own /dev", "fchdir", [slot("dev")]),
+  step("container", `mount the ${type} for ${target} there`, "mount", [args[0], "shm", args[1], args[2], args[3]]),
+  step("container", "open the mount", "open_tree", [AT_FDCWD, "shm", OPEN_TREE.OPEN_TREE_CLOEXEC], { store: true }),
+  step("container", "keep it by number", "dup3", [REG, volumeSlot(index), O.O_CLOEXEC]),
+  back(),
+];
 
 /** The upper layer's own directory is there: what the rootfs has in that place is out of reach. */
 function scratchSteps({ scratch }: ContainerSpec): SyscallStep[] {
@@ -78,14 +103,21 @@ function scratchSteps({ scratch }: ContainerSpec): SyscallStep[] {
   );
 }
 
-/** For finder(): what they are, to know them from other mounts. */
-const keepScratch = ({ scratch, mounts }: ContainerSpec): SyscallStep[] =>
-  mounts.length === 0
-    ? []
-    : scratch.flatMap((path) => [
-        resolve(path, `open ${path}`, true),
-        step("container", "keep it by number", "dup3", [REG, scratchSlot(path), O.O_CLOEXEC]),
-      ]);
+/** For finder(): the mounts that it has to know from others, open before the first of the user's is there. */
+function known({ scratch, mounts, root }: ContainerSpec): [path: string, slot: Slot][] {
+  if (mounts.length === 0) return [];
+  const below = (root?.below ?? []).filter((path) => mounts.some(({ target }) => isBelow(target, path)));
+  return [
+    ...scratch.map((path): [string, Slot] => [path, scratchSlot(path)]),
+    ...below.map((path): [string, Slot] => [path, belowSlot(path)]),
+  ];
+}
+
+const keepKnown = (spec: ContainerSpec): SyscallStep[] =>
+  known(spec).flatMap(([path, place]) => [
+    resolve(path, `open ${path}`, true),
+    step("container", "keep it by number", "dup3", [REG, place, O.O_CLOEXEC]),
+  ]);
 
 /** All mounts of a container with a root of its own. */
 export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: SyscallStep[]; container: SyscallStep[] } {
@@ -96,7 +128,7 @@ export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: Sysc
   const user = spec.mounts.map((mount, i) => userMount(spec, mount, i));
   return {
     prepare: [
-      ...(user.length > 0 ? spec.scratch.map((path) => placeholder(scratchSlot(path).slot)) : []),
+      ...known(spec).map(([, place]) => placeholder(place.slot)),
       ...kernelFs.prepare,
       ...dev.prepare,
       ...masks.prepare,
@@ -109,7 +141,7 @@ export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: Sysc
       ...dev.container,
       ...masks.container,
       ...scratchSteps(spec),
-      ...keepScratch(spec),
+      ...keepKnown(spec),
       ...resolvers.container,
       ...user.flatMap((m) => m.container),
     ],

@@ -84,7 +84,8 @@ export class Shell {
     this.#detached.set(stored(store), { make, afterwards: [] });
   }
   open_tree([dir, name, flags]: readonly Arg[], { store }: SyscallStep): void {
-    const bind = (number(flags) & OPEN_TREE.AT_RECURSIVE) !== 0 ? "--rbind" : "--bind";
+    const cloned = (number(flags) & OPEN_TREE.AT_RECURSIVE) !== 0 ? "--rbind" : "--bind";
+    const bind = (number(flags) & OPEN_TREE.OPEN_TREE_CLONE) !== 0 ? cloned : "--move"; // the mount itself
     const source = name === "" ? this.#path(dir) : this.#below(dir, String(name));
     const make = (target: string) => [`mount ${bind} ${word(source)} ${word(target)}`];
     this.#detached.set(stored(store), { make, afterwards: [] });

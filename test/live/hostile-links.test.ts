@@ -82,6 +82,52 @@ for (const recipe of RECIPES) {
       expect(result?.error).toBeUndefined();
       expect(result?.stdout).not.toContain(" - proc proc "); // it cannot even be read any more
     });
+
+    /** An earlier volume, into which others may write. */
+    function shared(): string {
+      const dir = join(place.root(), "shared");
+      mkdirSync(join(dir, "real"), { recursive: true });
+      const links = {
+        sysctl: "/proc/sys",
+        proc: "/proc",
+        sys: "/sys",
+        dev: "/dev",
+        etc: "/etc",
+        tmp: "/tmp",
+        up: "../..",
+        own: "real",
+      };
+      for (const [name, to] of Object.entries({ ...links, absolute: "/shared/real" })) symlinkSync(to, join(dir, name));
+      return dir;
+    }
+    const below = (dir: string, target: string): Case["options"] => ({
+      rootfs: linked(),
+      volume: [`${dir}:/shared`, `${place.dir.file("volume")}:/shared/${target}`],
+    });
+
+    test("CVE-2021-30465, CVE-2023-27561: a link of an earlier volume leads to nothing but that volume", async () => {
+      const dir = shared();
+      const away = ["sysctl", "proc", "sys", "dev/x", "etc", "etc/x", "tmp", "up/data", "up/proc/sys"];
+      const inside = { own: "/shared/real", absolute: "/shared/real", "own/x": "/shared/real/x" };
+      const cases = [...away, ...Object.keys(inside)].map((name) => ({ name, options: below(dir, name) }));
+      const results = await place.start(cases, env);
+      proper(results);
+      expect(Object.fromEntries(results.map((r) => [r.name, seen(r, "")]))).toEqual({
+        ...Object.fromEntries(away.map((name) => [name, "EXDEV"])),
+        ...Object.fromEntries(Object.entries(inside).map(([name, at]) => [name, listed(["/shared", at, ...SCRATCH])])),
+      });
+    });
+
+    test("control: CVE-2021-30465, CVE-2023-27561: where it may, the volume is on /proc/sys", async () => {
+      const [result] = await place.start([{ name: "", options: below(shared(), "sysctl"), mutation: "cross" }], env);
+      expect(result!.stdout).toMatch(/\/volume \/proc\/sys /);
+    });
+
+    test("a tmpfs in a volume, and a volume in that tmpfs, in whatever order they are given", async () => {
+      const options = { ...below(shared(), "real/x"), tmpfs: ["/shared/real"] };
+      const [result] = await place.start([{ name: "", options }], env);
+      expect(seen(result!, "")).toBe(listed(["/shared", "/shared/real", "/shared/real/x", ...SCRATCH]));
+    });
   });
 }
 

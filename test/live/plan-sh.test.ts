@@ -51,6 +51,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       `${dir.file("file")}:/etc/file`,
       "--tmpfs",
       "/t:size=1m,mode=700",
+      ...["-v", `${dir.file("root")}:/t/below`],
     ],
   },
   "names, limits, environment": kind(

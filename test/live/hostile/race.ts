@@ -54,7 +54,8 @@ const VOLUME = /^\/vol\/[ab]\/(sub|new)$/;
 export const RACES: readonly Race[] = [
   sharedVolume("to the host", (place) => place.host, VOLUME, "follow"),
   sharedVolume("upwards to the host", (place) => `../../../../../..${place.host}`, VOLUME),
-  sharedVolume("to a directory of the root", () => "/inside", /^\/(vol\/[ab]|inside)\/(sub|new)$/),
+  sharedVolume("to a directory of the root", () => "/inside", VOLUME),
+  sharedVolume("to the kernel's knobs", () => "/proc/sys", VOLUME),
   sharedRoot("CVE-2026-41579", "dev", "dev by path"),
   sharedRoot("CVE-2025-52881", "proc", "proc by path"),
   sharedRoot("CVE-2019-19921", "sys"),
