@@ -6,8 +6,7 @@ import { figure, type Row, ratio, type Section } from "./table.ts";
 const WARM_UP = 10;
 /**
  * Milliseconds between two turns. After a container's end the kernel removes its network namespace (48 ms of cleanup_net), its user
- * namespace and, of crun and runc, its cgroups (60 ms) in the background, under grace periods that a neighbour's start would wait for or profit
- * from: with 15 ms a start of runc's after one of crun's took two thirds of what it takes alone.
+ * namespace and, of crun and runc, its cgroups (60 ms) in the background: each row is to be measured alone (see README.md).
  */
 const PAUSE = 100;
 /** Between programs that make no namespaces. */
@@ -57,7 +56,7 @@ export async function wholeProcesses(root: string, runs: number): Promise<Sectio
   return { title: "Whole processes: true in a new container", rows, ratios };
 }
 
-/** Under the grace periods that the start before has left: see PAUSE. */
+/** In the midst of what the kernel still does about the one before. */
 export async function inARow(root: string, runs: number): Promise<Section> {
   const list = (await peers(root)).filter(({ name }) => / run$/.test(name));
   return { title: "The same, ten starts in a row", rows: await inTurns(list, runs, { burst: BURST, warmUp: 2 }), ratios: [] };
