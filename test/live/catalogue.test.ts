@@ -102,7 +102,11 @@ const CASES: Record<string, Case | Elsewhere> = {
   "mknodat EPERM 2": { sh: "$DENY mknodat EPERM -- $RUN true", hint: /where a device cgroup forbids it/ },
   "says EBADMSG": "a call that only says it was done: test/live/read-back.test.ts",
   "at_root EBADMSG": "the same: test/live/read-back.test.ts",
-  "fsopen EPERM": { sh: "unshare -Ur $RUN --net host true", hint: /--unshare user takes the \/sys that is there/ },
+  "fsopen EPERM": {
+    sh: "unshare -Ur sh -c 'unshare -n sleep 9 & sleep 0.3; $RUN --unshare user --join net=$! true; kill $!'",
+    hint: /leave --unshare user out/,
+  },
+  "fsopen EPERM 2": { sh: "unshare -Ur $RUN --net host true", hint: /--unshare user takes the \/sys that is there/ },
   "fsmount EPERM": { sh: "$RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "mount EPERM": { sh: "$DENY mount EPERM -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "mount EACCES": { sh: "$DENY mount EACCES -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
