@@ -3,12 +3,13 @@ import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
 import { byteLength } from "../ffi/text.ts";
 import type { ContainerSpec, IdMaps, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
-import { type Caller, findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
+import { findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
 import { hiddenPaths } from "./hidden.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import { network } from "./network.ts";
 import type { ContainerOptions } from "./options.ts";
+import { sayOutside } from "./outside.ts";
 import { limitedPids } from "./pids.ts";
 import { environment, limits, seconds } from "./process.ts";
 import { security } from "./security.ts";
@@ -41,17 +42,6 @@ async function user(options: ContainerOptions, root: RootSpec | undefined, root_
   } finally {
     if (fd >= 0) sys("close", fd);
   }
-}
-
-/** Without setgroups(2) the kernel keeps the caller's supplementary groups: that must not be a secret. */
-function sayGroups(caller: Caller, options: ContainerOptions): void {
-  const list = new Uint32Array(new ArrayBuffer(4 * 65536)); // NGROUPS_MAX
-  const count = sys("getgroups", 65536, list);
-  const others = list.subarray(0, Math.max(0, count)).filter((gid) => gid !== caller.egid);
-  if (others.length === 0) return;
-  options.say?.(
-    `your supplementary groups (${others.join(" ")}) stay in force inside, as nogroup: only a range of ids (/etc/subgid) lets them be dropped`,
-  );
 }
 
 export interface Complete {
@@ -140,7 +130,6 @@ async function completed(
   const caller = findCaller();
   const uses = namespaceUses(options, caller);
   checkJoined(uses);
-  if (options.userns === "host") options.say?.("--userns host: root inside is root outside");
   const name = options.name === undefined ? "nsrun" : checkName(options.name);
   const { privileged } = caller;
   const mapped = privileged && uses.user.mode !== "share";
@@ -175,7 +164,7 @@ async function completed(
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");
   if (ids && options.user !== undefined) (await import("../ids/choose.ts")).checkUser(options.user, who, ids);
-  if (maps && !maps.setgroups) sayGroups(caller, options);
+  sayOutside(options, caller, uses, maps);
   const netPlan = await network(options, uses, name, caller);
   undo.push(netPlan.release);
   const { release: leave, ...groups } = await limitedPids(options, name, uses);

@@ -1,7 +1,22 @@
 /** Root's container in a user namespace of its own: who it is outside, whose files it sees, and what happens where that cannot be. */
 import { describe, expect, test } from "bun:test";
 import { chownSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { HOST_SAID, hold, inside, NSRUN, needsRoot, nsrun, shell, skipReason, smallRoot, temporary, WAIT } from "./helpers.ts";
+import {
+  ENTERED_SAID,
+  HOST_SAID,
+  hold,
+  inside,
+  MAPPED_SAID,
+  NSRUN,
+  needsRoot,
+  nsrun,
+  SHARED_SAID,
+  shell,
+  skipReason,
+  smallRoot,
+  temporary,
+  WAIT,
+} from "./helpers.ts";
 
 const reason = skipReason("user namespaces of root", [needsRoot]);
 
@@ -54,6 +69,40 @@ describe.skipIf(reason !== undefined)("who it is outside", () => {
     await first[Symbol.asyncDispose](); // kill -9
     await using next = await hold([], WAIT);
     expect(firstId(next.pid)).toBe(range);
+  });
+});
+
+describe.skipIf(reason !== undefined)("each way to have the host's root inside is told in one line, and nothing else is", () => {
+  const gid = "nsrun: among the ids inside: the host's gid 0\n";
+  for (const [options, said] of [
+    [["--userns", "host"], HOST_SAID],
+    [["--share", "user"], SHARED_SAID],
+    [["--share", "uts,user"], SHARED_SAID],
+    [["--userns", "0"], MAPPED_SAID],
+    [["--userns", "0:10"], MAPPED_SAID],
+    [["--uid-map", "0:0"], MAPPED_SAID],
+    [["--uid-map", "0:5:10", "--uid-map", "20:0"], MAPPED_SAID],
+    [["--uid-map", "0:100000:10", "--gid-map", "0:0"], gid],
+    [["--userns", "1:10"], ""],
+    [["--uid-map", "0:100000:10"], ""],
+    [["--unshare", "user"], ""],
+    [[], ""],
+  ] as const)
+    test(options.join(" ") || "the default", async () => {
+      expect(await nsrun([...options, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: said });
+    });
+  test("a joined pid or mount namespace; with the user namespace of its own it is not said", async () => {
+    await using first = await hold([], WAIT);
+    for (const ns of ["pid", "mnt"]) {
+      const join = ["--join", `${ns}=${first.pid}`];
+      expect(await nsrun([...join, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: ENTERED_SAID });
+      const both = [...join, "--join", `user=${first.pid}`];
+      expect(await nsrun([...both, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: "" });
+    }
+  });
+  test("root of another user namespace is not the host's", async () => {
+    for (const option of ["--share=user", "--uid-map=0:0"])
+      expect(await shell(["unshare", "-Ur", ...NSRUN, "run", option, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 });
 
