@@ -180,8 +180,12 @@ const CASES: Record<string, Case | Elsewhere> = {
           sh: `g=${v2}/nsrun-test-$$; mkdir $g; sleep 60 & echo $! >$g/cgroup.procs; exec 9>$g/cgroup.subtree_control; $PROVOKE write 9 +${domain} ${domain.length + 1}; kill $!; wait; rmdir $g`,
           hint: /gives no controllers to its children/,
         },
-  "mount_setattr EINVAL": { sh: "$DENY mount_setattr EINVAL -- $RUN true", hint: /--userns host/ },
-  "mount_setattr EPERM": { sh: "$DENY mount_setattr EPERM -- $RUN true", hint: /--userns host/ },
+  "mount_setattr EINVAL": { sh: "$RUN -v /proc:/x true", hint: /:noidmap/ },
+  "mount_setattr EPERM": {
+    // the parent's second one: private, owners
+    sh: "strace -f -qqq -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=EPERM:when=2 $RUN true",
+    hint: /--userns host/,
+  },
   "getxattr EOPNOTSUPP": {
     sh: `mkfifo f; unshare -U sh -c "echo >f; exec sleep 60" & read _ <f; $DENY getxattr EOPNOTSUPP -- $RUN --join user=$! true; kill $!; wait`,
     hint: /--userns host/,

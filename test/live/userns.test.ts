@@ -216,13 +216,13 @@ describe.skipIf(reason !== undefined)("where it cannot be", () => {
     await smallRoot(dir.file("lower"));
     for (const name of ["up", "work", "merged"]) mkdirSync(dir.file(name));
     const overlay = `mount -t overlay -o lowerdir=${dir.file("lower")},upperdir=${dir.file("up")},workdir=${dir.file("work")} o ${dir.file("merged")}`;
-    const run = (options: string) =>
+    const run = (options: string, word = "run") =>
       shell([
         "unshare",
         "-m",
         "sh",
         "-c",
-        `mount -t tmpfs t ${dir.file("up")}; umount ${dir.file("up")}; ${overlay}; exec ${NSRUN.join(" ")} run ${options} -- true`,
+        `mount -t tmpfs t ${dir.file("up")}; umount ${dir.file("up")}; ${overlay}; exec ${NSRUN.join(" ")} ${word} ${options} -- true`,
       ]);
     const root = await run(`--rootfs ${dir.file("merged")}`);
     expect(root).toEqual({
@@ -231,7 +231,16 @@ describe.skipIf(reason !== undefined)("where it cannot be", () => {
       stderr: expect.stringMatching(/^nsrun: step .*map the owners of the lower layer: EINVAL.*\nhint: .*--userns host.*\n$/),
     });
     expect(await run(`--userns host --rootfs ${dir.file("merged")}`)).toMatchObject({ code: 0, stderr: HOST_SAID });
-    expect((await run(`-v ${dir.file("merged")}:/x`)).stderr).toMatch(/map the owners of \/x: EINVAL.*\nhint: .*:noidmap.*\n$/);
+    const refused = {
+      code: 125,
+      stdout: "",
+      stderr: expect.stringMatching(/^nsrun: step .*map the owners of \/x: EINVAL.*\nhint: (?!.*--userns).*:noidmap.*\n$/),
+    };
+    expect(await run(`-v ${dir.file("merged")}:/x`)).toEqual(refused);
+    // bare nsrun does without a user namespace for its root's sake only
+    expect(await run(`--net none -v ${dir.file("merged")}:/x`, "")).toEqual(refused);
+    const fallBack = expect.stringMatching(/^nsrun: no user namespace here, .*: step .*the lower layer: EINVAL.*\n$/);
+    expect(await run(`--net none --rootfs ${dir.file("merged")}`, "")).toEqual({ code: 0, stdout: "", stderr: fallBack });
     expect(await run(`-v ${dir.file("merged")}:/x:noidmap`)).toMatchObject({ code: 0, stderr: "" });
   });
   for (const [call, errno, words] of [
