@@ -29,6 +29,14 @@ const appArmor = (step: FailedCall): string | undefined => {
   const inside = ofMap(step) || step.lane === "container";
   return inside && sys("geteuid") !== 0 ? appArmorHint() : undefined;
 };
+/** Bare nsrun does without a user namespace where a hint says so: for the sake of the root, never of a volume. */
+const owners =
+  (why: string) =>
+  ({ label, args: [tree] }: FailedCall): string | undefined => {
+    if (!label.startsWith("map the owners")) return undefined;
+    const volume = (tree as { slot?: string } | null)?.slot?.startsWith("volume");
+    return `${why}: ${volume ? ":noidmap, with which they show as nobody" : "--userns host"}`;
+  };
 /** Of clone(2), or of clone3(2) in its structure. */
 const flagsOf = ({ args: [first] }: FailedCall): number =>
   typeof first === "number" ? first : Number((first as { words?: readonly unknown[] })?.words?.[0] ?? 0) % 2 ** 32;
@@ -100,16 +108,8 @@ export const RULES: readonly Rule[] = [
     "EOPNOTSUPP",
     text("tmpfs has user.* attributes from Linux 6.6 on; before, a joined user namespace cannot have a root made: --userns host"),
   ],
-  [
-    "mount_setattr",
-    "EINVAL",
-    text("its file system cannot map owners: --userns host for the root, :noidmap for a volume (its owners then show as nobody)"),
-  ],
-  [
-    "mount_setattr",
-    "EPERM",
-    text("owners are mapped already, or this file system cannot map them: --userns host, or :noidmap for a volume"),
-  ],
+  ["mount_setattr", "EINVAL", owners("its file system cannot map owners")],
+  ["mount_setattr", "EPERM", owners("owners are mapped already, or this file system cannot map them")],
   ["openat2", "ELOOP", text("a symbolic link lies in the way; nsrun does not follow it")],
   ["openat2", "ENOTDIR", text("the rootfs has something else than a directory there")],
   ["mkdirat", "EROFS", text("the directory for the mount is missing and its file system is read-only")],
@@ -122,6 +122,14 @@ export const RULES: readonly Rule[] = [
   ["mknodat", "EPERM", text("device nodes cannot be made in a user namespace, nor where a device cgroup forbids it")],
   ["mount", "EPERM", appArmor],
   ["mount", "EACCES", appArmor],
+  [
+    "fsopen",
+    "EPERM",
+    where(
+      ({ lane }) => lane === "stage",
+      "the /sys of a joined network namespace is made outside of a new user namespace, where we may mount nothing: leave --unshare user out",
+    ),
+  ],
   [
     "fsopen",
     "EPERM",

@@ -95,7 +95,13 @@ export function namespaceUses(options: ContainerOptions, caller: Caller): Record
   if (net) put("net", net, "--net");
   if ((options.net === "veth" || options.net === "pasta") && uses.net.mode !== "new")
     throw new UsageError(`--net ${options.net} needs a network namespace of its own`);
-  if ((options.monotonic !== undefined || options.boottime !== undefined) && !said.has("time")) uses.time = { mode: "new" };
+  if (uses.pid.mode === "join" && uses.user.mode === "new" && uses.mnt.mode === "new")
+    throw new UsageError("--join pid: in a new user namespace there can be no /proc of a joined pid namespace", {
+      hint: `join the user namespace that owns it: --join user=…${caller.admin ? ", or keep the caller's: --share user" : ""}`,
+    });
+  const clock = (["monotonic", "boottime"] as const).find((key) => options[key] !== undefined);
+  if (clock && !said.has("time")) uses.time = { mode: "new" };
+  if (clock && uses.time.mode !== "new") throw new UsageError(`--${clock} needs a time namespace of the container's own`);
   return uses;
 }
 

@@ -20,7 +20,7 @@ export interface ContainerOptions extends LimitOptions {
   readOnly?: boolean | undefined;
   /** chroot(2) instead of pivot_root(2). */
   chroot?: boolean | undefined;
-  /** sethostname(2); "" leaves it. Default: the name. */
+  /** sethostname(2). Default: the name. */
   hostname?: string | undefined;
   domainname?: string | undefined;
   /**

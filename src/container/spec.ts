@@ -1,33 +1,20 @@
 /** Options become a ContainerSpec: everything checked that can be checked before anything is made. */
 import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
-import { byteLength } from "../ffi/text.ts";
 import type { ContainerSpec, IdMaps, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
-import { type Caller, findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
+import { findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
 import { hiddenPaths } from "./hidden.ts";
 import { propagation, userMounts } from "./mounts.ts";
+import { checkName, hostNames } from "./names.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import { network } from "./network.ts";
 import type { ContainerOptions } from "./options.ts";
+import { sayOutside } from "./outside.ts";
 import { limitedPids } from "./pids.ts";
 import { environment, limits, seconds } from "./process.ts";
 import { security } from "./security.ts";
 import type { NetworkDriver, ProgramRunner } from "./slots.ts";
 import { openLower, rootSource } from "./source.ts";
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
-
-function hostName(text: string, option: string): string {
-  if (byteLength(text) > 64 || /[^\x21-\x7e]/.test(text))
-    throw new UsageError(`${option} ${text}: expected at most 64 printable characters`);
-  return text;
-}
-
-function checkName(name: string): string {
-  if (!NAME.test(name))
-    throw new UsageError(`--name ${name}: expected letters, digits and _.- (at most 63, not starting with one of _.-)`);
-  return name;
-}
 
 async function user(options: ContainerOptions, root: RootSpec | undefined, root_: boolean) {
   if (options.user === undefined) {
@@ -41,17 +28,6 @@ async function user(options: ContainerOptions, root: RootSpec | undefined, root_
   } finally {
     if (fd >= 0) sys("close", fd);
   }
-}
-
-/** Without setgroups(2) the kernel keeps the caller's supplementary groups: that must not be a secret. */
-function sayGroups(caller: Caller, options: ContainerOptions): void {
-  const list = new Uint32Array(new ArrayBuffer(4 * 65536)); // NGROUPS_MAX
-  const count = sys("getgroups", 65536, list);
-  const others = list.subarray(0, Math.max(0, count)).filter((gid) => gid !== caller.egid);
-  if (others.length === 0) return;
-  options.say?.(
-    `your supplementary groups (${others.join(" ")}) stay in force inside, as nogroup: only a range of ids (/etc/subgid) lets them be dropped`,
-  );
 }
 
 export interface Complete {
@@ -75,7 +51,18 @@ function workingDirectory(options: ContainerOptions, ownRoot: boolean): string |
   return options.cwd;
 }
 
-const ROOT_OPTIONS = ["rootfs", "busybox", "rw", "readOnly", "chroot", "volume", "tmpfs", "mount", "unmask"] as const;
+const ROOT_OPTIONS = [
+  "rootfs",
+  "busybox",
+  "rw",
+  "readOnly",
+  "chroot",
+  "volume",
+  "tmpfs",
+  "mount",
+  "unmask",
+  "propagation",
+] as const;
 
 function refuseRootOptions(options: ContainerOptions): void {
   const given = ROOT_OPTIONS.find((key) => {
@@ -140,18 +127,13 @@ async function completed(
   const caller = findCaller();
   const uses = namespaceUses(options, caller);
   checkJoined(uses);
-  if (options.userns === "host") options.say?.("--userns host: root inside is root outside");
   const name = options.name === undefined ? "nsrun" : checkName(options.name);
   const { privileged } = caller;
   const mapped = privileged && uses.user.mode !== "share";
   const ownRoot = uses.mnt.mode === "new";
   if (!ownRoot) refuseRootOptions(options);
   const mounts = userMounts(options);
-  const ownUts = uses.uts.mode === "new";
-  if (!ownUts && (options.hostname || options.domainname))
-    throw new UsageError("--hostname needs a uts namespace of the container's own");
-  const hostname = ownUts ? (options.hostname === undefined ? name : hostName(options.hostname, "--hostname")) : "";
-  const domainname = options.domainname === undefined ? undefined : hostName(options.domainname, "--domainname");
+  const names = hostNames(options, uses.uts.mode === "new", name);
   const ids = uses.user.mode === "new" ? await idMaps(caller, options) : undefined;
   if (ids?.release) undo.push(ids.release);
   const maps = ids?.maps;
@@ -175,7 +157,7 @@ async function completed(
     : undefined;
   const who = await user(options, root, caller.admin || uses.user.mode !== "share");
   if (ids && options.user !== undefined) (await import("../ids/choose.ts")).checkUser(options.user, who, ids);
-  if (maps && !maps.setgroups) sayGroups(caller, options);
+  sayOutside(options, caller, uses, maps);
   const netPlan = await network(options, uses, name, caller);
   undo.push(netPlan.release);
   const { release: leave, ...groups } = await limitedPids(options, name, uses);
@@ -187,8 +169,7 @@ async function completed(
     mounts,
     ...hidden,
     propagation: spread,
-    hostname: hostname === "" ? undefined : hostname,
-    domainname,
+    ...names,
     timeOffsets,
     idMaps: maps,
     net: netPlan.net,

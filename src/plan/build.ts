@@ -8,6 +8,7 @@ import { becomeSteps, idMapSteps, raiseSteps, timeSteps } from "./identity.ts";
 import { idmapSteps } from "./idmap.ts";
 import { landlockPrepare } from "./landlock.ts";
 import { placeholder, step } from "./list.ts";
+import { stageSysfs } from "./masks.ts";
 import { mountSteps } from "./mounts.ts";
 import { loopbackUp, networkSteps, removeLinkSteps } from "./network.ts";
 import { initSteps, payloadSteps } from "./payload.ts";
@@ -126,6 +127,7 @@ export function buildPlan(spec: ContainerSpec, recipe: Recipe = "detached"): Pla
       ...uplink.child,
       ...raiseSteps(spec),
       ...joinSteps(spec),
+      ...stageSysfs(spec),
       ...(spec.namespaces.user.mode === "new" ? [] : timeSteps(spec, "stage")),
       ...(staged.length > 0 ? stagedBefore() : []),
       ...ownPidfd(),

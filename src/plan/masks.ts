@@ -2,7 +2,7 @@
 import { AT_FDCWD, FSCONFIG, MOUNT_ATTR, MOVE_MOUNT, O, OPEN_TREE } from "../ffi/flags.ts";
 import { attach, mountAttr, placeholder, resolve, step } from "./list.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { type Arg, REG, type SyscallStep, slot } from "./step.ts";
+import { type Arg, type Lane, REG, type SyscallStep, slot } from "./step.ts";
 
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = MOUNT_ATTR;
 const KERNEL_FS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
@@ -12,21 +12,24 @@ const { FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE } = FSCONFIG;
 const AT_EMPTY_PATH = 0x1000;
 
 /** A limit of twenty descriptors must do. */
-const close = () => step("container", "close the other one", "close", [REG]);
-const keep = (name: string) => [step("container", "keep it by number", "dup3", [REG, slot(name), O.O_CLOEXEC]), close()];
+const close = (lane: Lane = "container") => step(lane, "close the other one", "close", [REG]);
+const keep = (name: string, lane: Lane = "container") => [
+  step(lane, "keep it by number", "dup3", [REG, slot(name), O.O_CLOEXEC]),
+  close(lane),
+];
 
-/** A new mount of `type`, attached nowhere, by the container itself; its slot is `name`. */
-function newMount(type: string, name: string, attributes: number, why?: string): SyscallStep[] {
+/** A new mount of `type`, attached nowhere; its slot is `name`. */
+function newMount(type: string, name: string, attributes: number, why?: string, lane: Lane = "container"): SyscallStep[] {
   return [
-    step("container", `open a ${type}`, "fsopen", [type, 1], { store: true, ...(why === undefined ? {} : { why }) }),
-    step("container", `${type}: its name in /proc/mounts`, "fsconfig", [REG, FSCONFIG_SET_STRING, "source", type, 0]),
-    step("container", `create the ${type}`, "fsconfig", [REG, FSCONFIG_CMD_CREATE, null, null, 0]),
-    step("container", `mount ${type}`, "fsmount", [REG, 1, attributes], { store: true }),
-    ...keep(name),
+    step(lane, `open a ${type}`, "fsopen", [type, 1], { store: true, ...(why === undefined ? {} : { why }) }),
+    step(lane, `${type}: its name in /proc/mounts`, "fsconfig", [REG, FSCONFIG_SET_STRING, "source", type, 0]),
+    step(lane, `create the ${type}`, "fsconfig", [REG, FSCONFIG_CMD_CREATE, null, null, 0]),
+    step(lane, `mount ${type}`, "fsmount", [REG, 1, attributes], { store: true }),
+    ...keep(name, lane),
   ];
 }
 
-/** The host's, with all below it: where this user namespace does not own what a new one would show. */
+/** The host's, with all below it: what is shared is what it shows, and a new one would need rights over that. */
 function clonedHost(path: string, name: string, why: string): SyscallStep[] {
   const flags = CLONE | OPEN_TREE.AT_RECURSIVE;
   return [
@@ -48,24 +51,49 @@ const at = (name: string): SyscallStep[] => [
   close(),
 ];
 
+/**
+ * The kernel mounts a proc or sysfs for who has CAP_SYS_ADMIN over the namespace that it shows. setns(2) into one wants the same
+ * of the stage, which is in the container's user namespace already unless that is to be new.
+ */
+const shows = (spec: ContainerSpec, ns: "pid" | "net"): boolean =>
+  spec.namespaces[ns].mode === "new" || (spec.namespaces[ns].mode === "join" && spec.namespaces.user.mode !== "new");
+
+/** A joined pid namespace and a new user namespace exclude each other (src/container/namespaces.ts): what is bound is shared. */
+export const boundProc = (spec: ContainerSpec): boolean =>
+  (!spec.privileged || spec.namespaces.user.mode !== "share") && !shows(spec, "pid");
+
+export const boundSys = (spec: ContainerSpec): boolean => spec.namespaces.user.mode !== "share" && !shows(spec, "net");
+
+/** A network namespace that the stage has joined, and over which the new user namespace will have no rights. */
+export const stageSys = (spec: ContainerSpec): boolean => spec.namespaces.net.mode === "join" && boundSys(spec);
+
+const sysAttributes = (spec: ContainerSpec): number => (spec.readonlyPaths.includes("/sys") ? READ_ONLY : KERNEL_FS);
+
+/** By the stage, between its joining and the clone. */
+export function stageSysfs(spec: ContainerSpec): SyscallStep[] {
+  if (!spec.root || !stageSys(spec)) return [];
+  const why = "sysfs shows the network namespace of its mounter, over which the new user namespace will have no rights";
+  return newMount("sysfs", "sys", sysAttributes(spec), why, "stage");
+}
+
 function proc(spec: ContainerSpec): SyscallStep[] {
-  const foreign = !spec.privileged || spec.namespaces.user.mode !== "share";
-  const made =
-    foreign && spec.namespaces.pid.mode !== "new"
-      ? clonedHost("/proc", "proc", "proc shows a pid namespace; one that this user namespace does not own can only be bound")
-      : newMount("proc", "proc", KERNEL_FS, "shows the pid namespace of its mounter");
+  const made = boundProc(spec)
+    ? clonedHost(
+        "/proc",
+        "proc",
+        "proc shows a pid namespace; the caller's, which this user namespace does not own, can only be bound",
+      )
+    : newMount("proc", "proc", KERNEL_FS, "shows the pid namespace of its mounter");
   return [...made, ...at("proc")];
 }
 
 function sysfs(spec: ContainerSpec): SyscallStep[] {
-  const readOnly = spec.readonlyPaths.includes("/sys");
-  const ownNet = spec.namespaces.net.mode === "new";
-  if (ownNet || spec.namespaces.user.mode === "share")
-    return [...newMount("sysfs", "sys", readOnly ? READ_ONLY : KERNEL_FS), ...at("sys")];
-  const why = "sysfs shows a network namespace; one that this user namespace does not own can only be bound";
+  if (stageSys(spec)) return at("sys");
+  if (!boundSys(spec)) return [...newMount("sysfs", "sys", sysAttributes(spec)), ...at("sys")];
+  const why = "sysfs shows a network namespace; the caller's, which this user namespace does not own, can only be bound";
   return [
     ...clonedHost("/sys", "sys", why),
-    ...(readOnly ? [setReadOnly(slot("sys"), "make /sys and all below it read-only")] : []),
+    ...(spec.readonlyPaths.includes("/sys") ? [setReadOnly(slot("sys"), "make /sys and all below it read-only")] : []),
     ...at("sys"),
   ];
 }

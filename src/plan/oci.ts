@@ -10,6 +10,7 @@ import { defaultPolicy } from "../security/default-policy.ts";
 import { ociSeccomp } from "../security/oci.ts";
 import { betweenLines } from "./between-sh.ts";
 import { buildPlan } from "./build.ts";
+import { boundProc, boundSys } from "./masks.ts";
 import { type ContainerSpec, type IdMap, type Mount, NAMESPACES, type ProcessSpec } from "./spec.ts";
 
 /** config-linux.md, "Namespaces". */
@@ -30,20 +31,14 @@ const mount = (destination: string, type: string, source: string, options: reado
   options,
 });
 
-/** What shows a namespace that is not the container's own can only be bound; else it is mounted, and read-only by its option. */
-const boundSys = ({ namespaces }: ContainerSpec): boolean => namespaces.user.mode !== "share" && namespaces.net.mode !== "new";
-
-/** As proc and sysfs of masks.ts. */
+/** As proc and sysfs of masks.ts; what is mounted, and not bound, is read-only by its option. */
 function kernelMounts(spec: ContainerSpec): OciMount[] {
-  const { namespaces, privileged, readonlyPaths } = spec;
-  const foreign = !privileged || namespaces.user.mode !== "share";
-  const own = (ns: "pid" | "net") => namespaces[ns].mode === "new";
   const bound = (path: string): OciMount => ({ destination: path, source: path, options: ["rbind"] });
   return [
-    foreign && !own("pid") ? bound("/proc") : mount("/proc", "proc", "proc", KERNEL_FS),
+    boundProc(spec) ? bound("/proc") : mount("/proc", "proc", "proc", KERNEL_FS),
     boundSys(spec)
       ? bound("/sys")
-      : mount("/sys", "sysfs", "sysfs", [...KERNEL_FS, ...(readonlyPaths.includes("/sys") ? ["ro"] : [])]),
+      : mount("/sys", "sysfs", "sysfs", [...KERNEL_FS, ...(spec.readonlyPaths.includes("/sys") ? ["ro"] : [])]),
   ];
 }
 

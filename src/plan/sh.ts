@@ -5,6 +5,7 @@
 import { NsrunError } from "../errors.ts";
 import { betweenLines } from "./between-sh.ts";
 import { buildPlan, cloneFlags } from "./build.ts";
+import { stageSys } from "./masks.ts";
 import { chrootCommand, heldCommand, keyringLines, missing, PIVOT, runLines, SWAP } from "./sh-command.ts";
 import { Shell } from "./sh-steps.ts";
 import { ALSO, namespaceWords, word } from "./sh-words.ts";
@@ -140,6 +141,10 @@ export function planScript(spec: ContainerSpec): string {
   if (spec.privileged && spec.namespaces.user.mode === "new" && inside !== 0)
     throw new NsrunError("--plan=sh: files whose owners are mapped for another root inside have no command", {
       hint: "without a user namespace (--userns host), or as an ordinary user, there is a script",
+    });
+  if (stageSys(spec))
+    throw new NsrunError("--plan=sh: the /sys of a joined network namespace, made for a new user namespace, has no command", {
+      hint: "without a user namespace (--userns host), or in one that is joined, there is a script",
     });
   // by paths: descriptors of mounts are nothing a shell could hold. In a user namespace mknod(2) and trusted xattrs are refused
   const own = spec.namespaces.user.mode === "new";

@@ -102,7 +102,11 @@ const CASES: Record<string, Case | Elsewhere> = {
   "mknodat EPERM 2": { sh: "$DENY mknodat EPERM -- $RUN true", hint: /where a device cgroup forbids it/ },
   "says EBADMSG": "a call that only says it was done: test/live/read-back.test.ts",
   "at_root EBADMSG": "the same: test/live/read-back.test.ts",
-  "fsopen EPERM": { sh: "unshare -Ur $RUN --net host true", hint: /--unshare user takes the \/sys that is there/ },
+  "fsopen EPERM": {
+    sh: "unshare -Ur sh -c 'unshare -n sleep 9 & sleep 0.3; $RUN --unshare user --join net=$! true; kill $!'",
+    hint: /leave --unshare user out/,
+  },
+  "fsopen EPERM 2": { sh: "unshare -Ur $RUN --net host true", hint: /--unshare user takes the \/sys that is there/ },
   "fsmount EPERM": { sh: "$RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "mount EPERM": { sh: "$DENY mount EPERM -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "mount EACCES": { sh: "$DENY mount EACCES -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
@@ -176,8 +180,12 @@ const CASES: Record<string, Case | Elsewhere> = {
           sh: `g=${v2}/nsrun-test-$$; mkdir $g; sleep 60 & echo $! >$g/cgroup.procs; exec 9>$g/cgroup.subtree_control; $PROVOKE write 9 +${domain} ${domain.length + 1}; kill $!; wait; rmdir $g`,
           hint: /gives no controllers to its children/,
         },
-  "mount_setattr EINVAL": { sh: "$DENY mount_setattr EINVAL -- $RUN true", hint: /--userns host/ },
-  "mount_setattr EPERM": { sh: "$DENY mount_setattr EPERM -- $RUN true", hint: /--userns host/ },
+  "mount_setattr EINVAL": { sh: "$RUN -v /proc:/x true", hint: /:noidmap/ },
+  "mount_setattr EPERM": {
+    // the parent's second one: private, owners
+    sh: "strace -f -qqq -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=EPERM:when=2 $RUN true",
+    hint: /--userns host/,
+  },
   "getxattr EOPNOTSUPP": {
     sh: `mkfifo f; unshare -U sh -c "echo >f; exec sleep 60" & read _ <f; $DENY getxattr EOPNOTSUPP -- $RUN --join user=$! true; kill $!; wait`,
     hint: /--userns host/,

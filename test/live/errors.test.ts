@@ -80,6 +80,20 @@ const CASES: Record<string, [string[], number, RegExp, RegExp?]> = {
   "a variable without a name": [["-e", "=x", "true"], 125, /expected KEY=VALUE/],
   "seconds that are none": [["--boottime", "1.5", "true"], 125, /whole seconds/],
   "a host name that is too long": [["--hostname", "x".repeat(65), "true"], 125, /64/],
+  "an empty host name": [["--hostname", "", "true"], 125, /--hostname: the name is empty/],
+  "a host name of the caller's": [["--share", "uts", "--hostname", "x", "true"], 125, /: --hostname needs a uts namespace/],
+  "a domain name of the caller's": [["--share", "uts", "--domainname", "x", "true"], 125, /: --domainname needs a uts namespace/],
+  "a clock of the caller's": [["--share", "time", "--monotonic", "5", "true"], 125, /: --monotonic needs a time namespace/],
+  "a clock of another's": [
+    ["--join", "time=/proc/self/ns/time", "--boottime", "5", "true"],
+    125,
+    /: --boottime needs a time namespace/,
+  ],
+  "propagation of the caller's mounts": [
+    ["--share", "mnt", "--propagation", "shared", "true"],
+    125,
+    /: --propagation needs a mount namespace/,
+  ],
   "an environment beyond the kernel's limit": [["--env-file", "DIR/huge", "true"], 126, /E2BIG/],
 };
 

@@ -52,6 +52,20 @@ export const PATIENCE = Number(process.env.NSRUN_TEST_PATIENCE ?? 1);
 export const SINGLE_ID = ["--uid-map", `0:${process.getuid!()}`, "--gid-map", `0:${process.getgid!()}`] as const;
 /** What `--userns host` says on stderr. */
 export const HOST_SAID = "nsrun: --userns host: root inside is root outside\n";
+/** What root is told of the same by `--share user`, by a joined pid or mount namespace, and by a map with the host's root in it. */
+export const SHARED_SAID = "nsrun: --share user: root inside is root outside\n";
+export const ENTERED_SAID = "nsrun: with a joined pid or mnt namespace there is no user namespace: root inside is root outside\n";
+export const MAPPED_SAID = "nsrun: among the ids inside: the host's uid 0 and gid 0\n";
+
+/** Which of them these options have said. */
+export function outsideSaid(options: readonly string[]): string {
+  const after = (name: string) => options.filter((_, i) => options[i - 1] === name).join();
+  if (after("--userns") === "host") return HOST_SAID;
+  if (!isRoot) return "";
+  if (after("--share").includes("user")) return SHARED_SAID;
+  if (/(pid|mnt)=/.test(after("--join")) && !after("--join").includes("user=")) return ENTERED_SAID;
+  return after("--uid-map").startsWith("0:0") ? MAPPED_SAID : "";
+}
 /** Options for a traced nsrun: a newuidmap under strace is not set-uid, so the own id alone. */
 export const TRACED: readonly string[] = isRoot ? [] : SINGLE_ID;
 /** The namespaces that a container has of its own by default. */
@@ -90,8 +104,7 @@ export const nsrun = (args: readonly string[], options: SpawnOptions = {}): Prom
 /** What a script printed inside, with everything else as it should be. Throws with nsrun's words otherwise. */
 export async function inside(options: readonly string[], script: string, more: SpawnOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await nsrun([...options, "--", "sh", "-c", script], more);
-  const said = options.includes("host") && options.includes("--userns") ? HOST_SAID : "";
-  if (code !== 0 || stderr !== said) throw new Error(`exit ${code}: ${stderr}${stdout}`);
+  if (code !== 0 || stderr !== outsideSaid(options)) throw new Error(`exit ${code}: ${stderr}${stdout}`);
   return stdout.replace(/\n$/, "");
 }
 

@@ -60,6 +60,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     ...kind("--join", `uts=/proc/${process.pid}/ns/uts`, "--join", `ipc=/proc/${process.pid}/ns/ipc`),
     root: true,
   },
+  "a joined network": { ...kind("--net", `ns:/proc/${process.pid}/ns/net`), root: true },
   "a terminal": kind("-t"),
   "by paths": { ...kind(), env: { NSRUN_ROOT_RECIPE: "paths" } },
   staged: { options: (dir) => ["-v", `${dir.path}:/v`], env: { NSRUN_ROOT_RECIPE: "staged" }, root: true },

@@ -1,7 +1,22 @@
 /** Root's container in a user namespace of its own: who it is outside, whose files it sees, and what happens where that cannot be. */
 import { describe, expect, test } from "bun:test";
 import { chownSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { HOST_SAID, hold, inside, NSRUN, needsRoot, nsrun, shell, skipReason, smallRoot, temporary, WAIT } from "./helpers.ts";
+import {
+  ENTERED_SAID,
+  HOST_SAID,
+  hold,
+  inside,
+  MAPPED_SAID,
+  NSRUN,
+  needsRoot,
+  nsrun,
+  SHARED_SAID,
+  shell,
+  skipReason,
+  smallRoot,
+  temporary,
+  WAIT,
+} from "./helpers.ts";
 
 const reason = skipReason("user namespaces of root", [needsRoot]);
 
@@ -54,6 +69,40 @@ describe.skipIf(reason !== undefined)("who it is outside", () => {
     await first[Symbol.asyncDispose](); // kill -9
     await using next = await hold([], WAIT);
     expect(firstId(next.pid)).toBe(range);
+  });
+});
+
+describe.skipIf(reason !== undefined)("each way to have the host's root inside is told in one line, and nothing else is", () => {
+  const gid = "nsrun: among the ids inside: the host's gid 0\n";
+  for (const [options, said] of [
+    [["--userns", "host"], HOST_SAID],
+    [["--share", "user"], SHARED_SAID],
+    [["--share", "uts,user"], SHARED_SAID],
+    [["--userns", "0"], MAPPED_SAID],
+    [["--userns", "0:10"], MAPPED_SAID],
+    [["--uid-map", "0:0"], MAPPED_SAID],
+    [["--uid-map", "0:5:10", "--uid-map", "20:0"], MAPPED_SAID],
+    [["--uid-map", "0:100000:10", "--gid-map", "0:0"], gid],
+    [["--userns", "1:10"], ""],
+    [["--uid-map", "0:100000:10"], ""],
+    [["--unshare", "user"], ""],
+    [[], ""],
+  ] as const)
+    test(options.join(" ") || "the default", async () => {
+      expect(await nsrun([...options, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: said });
+    });
+  test("a joined pid or mount namespace; with the user namespace of its own it is not said", async () => {
+    await using first = await hold([], WAIT);
+    for (const ns of ["pid", "mnt"]) {
+      const join = ["--join", `${ns}=${first.pid}`];
+      expect(await nsrun([...join, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: ENTERED_SAID });
+      const both = [...join, "--join", `user=${first.pid}`];
+      expect(await nsrun([...both, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: "" });
+    }
+  });
+  test("root of another user namespace is not the host's", async () => {
+    for (const option of ["--share=user", "--uid-map=0:0"])
+      expect(await shell(["unshare", "-Ur", ...NSRUN, "run", option, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 });
 
@@ -167,13 +216,13 @@ describe.skipIf(reason !== undefined)("where it cannot be", () => {
     await smallRoot(dir.file("lower"));
     for (const name of ["up", "work", "merged"]) mkdirSync(dir.file(name));
     const overlay = `mount -t overlay -o lowerdir=${dir.file("lower")},upperdir=${dir.file("up")},workdir=${dir.file("work")} o ${dir.file("merged")}`;
-    const run = (options: string) =>
+    const run = (options: string, word = "run") =>
       shell([
         "unshare",
         "-m",
         "sh",
         "-c",
-        `mount -t tmpfs t ${dir.file("up")}; umount ${dir.file("up")}; ${overlay}; exec ${NSRUN.join(" ")} run ${options} -- true`,
+        `mount -t tmpfs t ${dir.file("up")}; umount ${dir.file("up")}; ${overlay}; exec ${NSRUN.join(" ")} ${word} ${options} -- true`,
       ]);
     const root = await run(`--rootfs ${dir.file("merged")}`);
     expect(root).toEqual({
@@ -182,7 +231,16 @@ describe.skipIf(reason !== undefined)("where it cannot be", () => {
       stderr: expect.stringMatching(/^nsrun: step .*map the owners of the lower layer: EINVAL.*\nhint: .*--userns host.*\n$/),
     });
     expect(await run(`--userns host --rootfs ${dir.file("merged")}`)).toMatchObject({ code: 0, stderr: HOST_SAID });
-    expect((await run(`-v ${dir.file("merged")}:/x`)).stderr).toMatch(/map the owners of \/x: EINVAL.*\nhint: .*:noidmap.*\n$/);
+    const refused = {
+      code: 125,
+      stdout: "",
+      stderr: expect.stringMatching(/^nsrun: step .*map the owners of \/x: EINVAL.*\nhint: (?!.*--userns).*:noidmap.*\n$/),
+    };
+    expect(await run(`-v ${dir.file("merged")}:/x`)).toEqual(refused);
+    // bare nsrun does without a user namespace for its root's sake only
+    expect(await run(`--net none -v ${dir.file("merged")}:/x`, "")).toEqual(refused);
+    const fallBack = expect.stringMatching(/^nsrun: no user namespace here, .*: step .*the lower layer: EINVAL.*\n$/);
+    expect(await run(`--net none --rootfs ${dir.file("merged")}`, "")).toEqual({ code: 0, stdout: "", stderr: fallBack });
     expect(await run(`-v ${dir.file("merged")}:/x:noidmap`)).toMatchObject({ code: 0, stderr: "" });
   });
   for (const [call, errno, words] of [

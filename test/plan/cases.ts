@@ -110,6 +110,18 @@ export const CASES: Record<string, Plan> = {
       timeOffsets: { monotonic: 60, boottime: -5 },
     }),
   ),
+  "root-mapped-joined-net": buildPlan(
+    spec({ ...elsewhere, namespaces: { ...elsewhere.namespaces, net: { mode: "join", path: "/run/netns/x" } } }),
+  ),
+  "joined-pid": buildPlan(
+    rootless({
+      namespaces: {
+        ...base.namespaces,
+        pid: { mode: "join", path: "/proc/9/ns/pid" },
+        user: { mode: "join", path: "/proc/9/ns/user" },
+      },
+    }),
+  ),
   join: buildPlan(
     spec({
       namespaces: {
