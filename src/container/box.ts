@@ -4,6 +4,7 @@ import { SIGNALS } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { buildPlan } from "../plan/build.ts";
 import type { Plan } from "../plan/step.ts";
+import { CONTAINER, checkCommand, checkOptions, RUN } from "./checked.ts";
 import { type Ended, Supervised, type Timings } from "./container.ts";
 import { explainExec } from "./explain.ts";
 import { explained } from "./explained.ts";
@@ -129,6 +130,8 @@ function endOnAbort(process: Supervised, signal: AbortSignal | undefined, termin
 
 /** As {@link run}, but gives the running command rather than waiting for it. */
 export async function start(command: readonly string[], options: RunOptions = {}): Promise<Running> {
+  checkCommand(command);
+  checkOptions(options, CONTAINER, RUN);
   if (command.length === 0) throw new NsrunError("no command given");
   const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
   const terminal = openTerminal(options.tty, streams);
@@ -163,6 +166,8 @@ export async function run(command: readonly string[] | string, options: RunOptio
 
 /** The plan of a container, without making anything (a tarball is unpacked into the cache all the same). */
 export async function plan(command: readonly string[], options: ContainerOptions = {}): Promise<Plan> {
+  checkCommand(command);
+  checkOptions(options, CONTAINER, RUN);
   const { spec, release } = await completeSpec(command, options, ["inherit", "inherit", "inherit"]);
   release();
   return buildPlan(spec, chosenRecipe(spec));
