@@ -4,6 +4,7 @@ import { SIGNALS } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { buildPlan } from "../plan/build.ts";
 import type { Plan } from "../plan/step.ts";
+import { cachePath } from "../rootfs/cache-dir.ts";
 import { CONTAINER, checkCommand, checkOptions, RUN } from "./checked.ts";
 import { type Ended, Supervised, type Timings } from "./container.ts";
 import { explainExec } from "./explain.ts";
@@ -81,8 +82,15 @@ export async function launch(
       stdioSlots(slots, streams);
       terminal?.fill(slots);
       if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
-      const explain = (path: string, errno: number) =>
-        explainExec(explainRoot, path, errno, spec.mounts, spec.process.landlock !== undefined);
+      const explain = (path: string, errno: number) => {
+        const lower = spec.root?.lower ?? "/";
+        const named = typeof lower === "string" && !lower.startsWith(`${cachePath()}/`);
+        return explainExec(
+          { root: explainRoot, named, mounts: spec.mounts, landlock: spec.process.landlock !== undefined },
+          path,
+          errno,
+        );
+      };
       terminal?.enter();
       return new Supervised({ plan, slots, title: spec.name, explainExec: explain, cleanup: [done] }).start();
     });

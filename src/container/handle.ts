@@ -68,7 +68,8 @@ export class Container implements AsyncDisposable {
     stdioSlots(slots, streams);
     const process = await this.#processSpec(args, options, streams);
     const root = slots.get("root");
-    const explain = (path: string, errno: number) => explainExec(root, path, errno, [], process.landlock !== undefined);
+    const place = { root, named: false, mounts: [], landlock: process.landlock !== undefined };
+    const explain = (path: string, errno: number) => explainExec(place, path, errno);
     return new Supervised({ plan: buildJoin(this.spec, process), slots, title: this.spec.name, explainExec: explain }).start();
   }
 

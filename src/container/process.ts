@@ -70,7 +70,7 @@ function limitAt(words: Uint32Array, at: number): number {
 }
 
 /** Soft and hard limit of ours: prlimit(2). */
-function current(resource: number): { soft: number; hard: number } {
+export function current(resource: number): { soft: number; hard: number } {
   const now = bytes(16);
   must("read a resource limit", "prlimit64", 0, resource, null, now);
   const words = new Uint32Array(now.buffer);
