@@ -100,7 +100,7 @@ const make = (): Option[] => [
     name: "mount",
     value: "KEY[=VALUE],…",
     many: true,
-    help: "type=bind|tmpfs|…,src=…,dst=…, and mount(8)'s options",
+    help: "type=bind|tmpfs|…,src=…,dst=…, and mount(8)'s options; proc, sysfs: with --unmask all",
   },
   {
     group: mnt,

@@ -146,7 +146,7 @@ async function completed(
   const mapped = privileged && uses.user.mode !== "share";
   const ownRoot = uses.mnt.mode === "new";
   if (!ownRoot) refuseRootOptions(options);
-  const mounts = userMounts(options);
+  const mounts = userMounts(options, uses);
   const ownUts = uses.uts.mode === "new";
   if (!ownUts && (options.hostname || options.domainname))
     throw new UsageError("--hostname needs a uts namespace of the container's own");
