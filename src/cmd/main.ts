@@ -5,6 +5,7 @@ import { errorLines, NsrunError } from "../errors.ts";
 /** `run` (and no command word at all) is the hot path; everything else goes through the table of commands. */
 async function dispatch(argv: readonly string[]): Promise<number> {
   const first = argv[0];
+  if (argv.some((word) => word.includes("\uFFFD"))) (await import("./bytes.ts")).refuseBytes();
   if (first === "-V" || first === "--version") return (await import("./version.ts")).version();
   if (argv.includes("--help") || argv.includes("-h")) {
     const code = await (await import("./help.ts")).askedForHelp(argv);

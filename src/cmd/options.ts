@@ -12,6 +12,8 @@ export interface Option {
   readonly choices?: readonly string[];
   /** May be given more than once. */
   readonly many?: true;
+  /** Of two the second would be lost: an error. For the others the last one counts, so that an alias can be overruled. */
+  readonly once?: true;
   /** `--no-NAME` is what the help shows; "too": both are understood, and NAME is shown. */
   readonly negative?: true | "too";
   /** The value is a comma-separated list. */
@@ -62,9 +64,27 @@ const make = (): Option[] => [
     many: true,
     help: "pasta: a port of the host leads to one of the container",
   },
-  { group: net, name: "ip", value: "CIDR", help: "veth: the container's address; default 10.0.0.2/24 or the next free net" },
-  { group: net, name: "host-ip", value: "CIDR", help: "veth: the host's address; default 10.0.0.1/24 or the next free net" },
-  { group: net, name: "gateway", value: "ADDR|none", help: "veth: default route inside; default: the host's address" },
+  {
+    group: net,
+    name: "ip",
+    value: "CIDR",
+    once: true,
+    help: "veth: the container's address; default 10.0.0.2/24 or the next free net",
+  },
+  {
+    group: net,
+    name: "host-ip",
+    value: "CIDR",
+    once: true,
+    help: "veth: the host's address; default 10.0.0.1/24 or the next free net",
+  },
+  {
+    group: net,
+    name: "gateway",
+    value: "ADDR|none",
+    once: true,
+    help: "veth: default route inside; default: the host's address",
+  },
   { group: net, name: "ifname", value: "NAME", help: "veth: the container's interface; default eth0" },
   {
     group: mnt,
@@ -80,7 +100,7 @@ const make = (): Option[] => [
     name: "mount",
     value: "KEY[=VALUE],…",
     many: true,
-    help: "type=bind|tmpfs|…,src=…,dst=…, and mount(8)'s options",
+    help: "type=bind|tmpfs|…,src=…,dst=…, and mount(8)'s options; proc, sysfs: with --unmask all",
   },
   {
     group: mnt,

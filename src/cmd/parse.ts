@@ -99,6 +99,8 @@ export function parseRun(words: readonly string[]): Parsed {
     }
     const value = inline ?? argv[++at];
     if (value === undefined) throw new UsageError(`--${option.name} needs a value: ${option.value}`);
+    if (option.once && fields[field] !== undefined)
+      throw new UsageError(`--${option.name} is given twice: ${fields[field]} and ${value}`);
     if (option.many) fields[field] = [...((fields[field] as string[] | undefined) ?? []), value];
     else fields[field] = value;
   }

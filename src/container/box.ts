@@ -4,6 +4,8 @@ import { SIGNALS } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { buildPlan } from "../plan/build.ts";
 import type { Plan } from "../plan/step.ts";
+import { cachePath } from "../rootfs/cache-dir.ts";
+import { CONTAINER, checkCommand, checkOptions, RUN } from "./checked.ts";
 import { type Ended, Supervised, type Timings } from "./container.ts";
 import { explainExec } from "./explain.ts";
 import { explained } from "./explained.ts";
@@ -80,8 +82,15 @@ export async function launch(
       stdioSlots(slots, streams);
       terminal?.fill(slots);
       if (typeof spec.root?.lower === "object") slots.set("lower", spec.root.lower.fd);
-      const explain = (path: string, errno: number) =>
-        explainExec(explainRoot, path, errno, spec.mounts, spec.process.landlock !== undefined);
+      const explain = (path: string, errno: number) => {
+        const lower = spec.root?.lower ?? "/";
+        const named = typeof lower === "string" && !lower.startsWith(`${cachePath()}/`);
+        return explainExec(
+          { root: explainRoot, named, mounts: spec.mounts, landlock: spec.process.landlock !== undefined },
+          path,
+          errno,
+        );
+      };
       terminal?.enter();
       return new Supervised({ plan, slots, title: spec.name, explainExec: explain, cleanup: [done] }).start();
     });
@@ -129,6 +138,8 @@ function endOnAbort(process: Supervised, signal: AbortSignal | undefined, termin
 
 /** As {@link run}, but gives the running command rather than waiting for it. */
 export async function start(command: readonly string[], options: RunOptions = {}): Promise<Running> {
+  checkCommand(command);
+  checkOptions(options, CONTAINER, RUN);
   if (command.length === 0) throw new NsrunError("no command given");
   const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
   const terminal = openTerminal(options.tty, streams);
@@ -163,6 +174,8 @@ export async function run(command: readonly string[] | string, options: RunOptio
 
 /** The plan of a container, without making anything (a tarball is unpacked into the cache all the same). */
 export async function plan(command: readonly string[], options: ContainerOptions = {}): Promise<Plan> {
+  checkCommand(command);
+  checkOptions(options, CONTAINER, RUN);
   const { spec, release } = await completeSpec(command, options, ["inherit", "inherit", "inherit"]);
   release();
   return buildPlan(spec, chosenRecipe(spec));

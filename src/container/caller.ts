@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { readLink, readText } from "../ffi/file.ts";
 import { bytes, failed, sys } from "../ffi/syscall.ts";
-import { givenRange, reserveRange } from "../ids/auto.ts";
+import { givenRange, holdGiven, reserveRange } from "../ids/auto.ts";
 import type { Asked, Chosen } from "../ids/choose.ts";
 import type { IdMap } from "../plan/spec.ts";
 
@@ -73,15 +73,16 @@ export async function idMaps(caller: Caller, asked: Asked): Promise<Chosen> {
   const { userns = "auto" } = asked;
   if (userns !== "auto") {
     if (!caller.privileged) throw new UsageError(`--userns ${userns} needs root (in the initial user namespace)`);
-    return { maps: givenRange(userns) };
+    return holdGiven(givenRange(userns), () => `--userns ${userns}`);
   }
-  if (caller.privileged && !byHand) {
-    const range = reserveRange();
-    return { maps: range.maps, release: () => range[Symbol.dispose]() };
-  }
+  if (caller.privileged && !byHand) return reserveRange();
   if (caller.admin && !byHand)
     return { maps: { uid: identity("uid_map"), gid: identity("gid_map"), setgroups: setgroupsAllowed() } };
   const { rootlessMaps, rootMaps } = await import("../ids/choose.ts");
-  if (caller.admin) return { maps: rootMaps(asked, setgroupsAllowed()) };
+  if (caller.admin) {
+    const maps = rootMaps(asked, setgroupsAllowed());
+    // in another user namespace these are not the host's ids
+    return caller.privileged ? holdGiven(maps, (column) => `--${column}-map`) : { maps };
+  }
   return rootlessMaps(asked, caller.euid, caller.egid, setgroupsAllowed);
 }

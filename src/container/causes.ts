@@ -1,5 +1,7 @@
 /** What the catalogue looks at when a call has failed: capabilities, limits, mounts. */
 import { readText } from "../ffi/file.ts";
+import { RLIMIT } from "../ffi/flags.ts";
+import { current } from "./process.ts";
 
 const read = (path: string): string => {
   const text = readText(path);
@@ -15,9 +17,9 @@ export function lacks(name: keyof typeof CAPABILITY): boolean {
   return ((BigInt(`0x${hex}`) >> BigInt(CAPABILITY[name])) & 1n) === 0n;
 }
 
-/** EMFILE: the soft limit, and how far it may be raised. */
+/** EMFILE: the soft limit, and how far it may be raised. Asked without a descriptor: there may be none. */
 export function openFilesHint(): string {
-  const [, soft = "?", hard = "?"] = /^Max open files\s+(\d+)\s+(\d+)/m.exec(read("/proc/self/limits")) ?? [];
+  const { soft, hard } = current(RLIMIT.nofile);
   return `the limit of open files, ${soft}, is reached: raise it with ulimit -n${hard === soft ? ` (as root: the hard limit is ${hard} too)` : ` ${hard}`}`;
 }
 

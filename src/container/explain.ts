@@ -46,11 +46,21 @@ export function interpreter(file: Uint8Array): string | undefined {
   return elfInterpreter(file);
 }
 
-/** What is at a path: its first bytes, mode, and where the host has it. */
+/** What is at a path: its first bytes, mode, and where the host has it, if that is a place of the user's. */
 interface Found {
   readonly head: Uint8Array;
   readonly mode: number;
-  readonly hostPath: string;
+  readonly hostPath: string | undefined;
+}
+
+/** Where the command was looked for. */
+export interface Place {
+  /** A descriptor of the root. */
+  readonly root: number;
+  /** The user named it: not a tree of the cache, which others share and nobody may change, nor one that only the container sees. */
+  readonly named: boolean;
+  readonly mounts: readonly Mount[];
+  readonly landlock: boolean;
 }
 
 /** The first bytes of the regular file that the O_PATH descriptor `found` stands for. */
@@ -79,9 +89,12 @@ const volumeOf = (path: string, mounts: readonly Mount[]): Mount | undefined =>
   mounts.findLast((m) => m.type === "bind" && `${path}/`.startsWith(`${m.target}/`));
 
 /** Looks where the command was: in a volume, when one is mounted above the path, else in the root. */
-function find(root: number, path: string, mounts: readonly Mount[]): Found | number {
+function find({ root, named, mounts }: Place, path: string): Found | number {
   const volume = volumeOf(path, mounts);
-  if (!volume) return look(openIn(root, path));
+  if (!volume) {
+    const found = look(openIn(root, path));
+    return typeof found === "number" || named ? found : { ...found, hostPath: undefined };
+  }
   if (volume.file) return look(sys("openat", AT_FDCWD, volume.source, FIND, 0));
   const fd = sys("openat", AT_FDCWD, volume.source, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0);
   const found = fd < 0 ? fd : look(openIn(fd, path.slice(volume.target.length + 1)));
@@ -91,7 +104,8 @@ function find(root: number, path: string, mounts: readonly Mount[]): Found | num
 
 function notAllowed(path: string, { mode, hostPath }: Found): string {
   if ((mode & S.S_IFMT) === S.S_IFDIR) return `${path} is a directory`;
-  if ((mode & 0o111) === 0) return `${path} is there but may not be executed by anybody: chmod +x ${hostPath}`;
+  if ((mode & 0o111) === 0)
+    return `${path} is there but may not be executed by anybody${hostPath === undefined ? "" : `: chmod +x ${hostPath}`}`;
   return `${path} may be executed, but not there or not by this user: a mount with noexec, or its directories' modes`;
 }
 
@@ -105,29 +119,24 @@ function noProgram(path: string, head: Uint8Array): string {
 }
 
 /** One line for the user, or undefined where the errno says it all. */
-export function explainExec(
-  root: number,
-  path: string,
-  errno: number,
-  mounts: readonly Mount[],
-  landlock = false,
-): string | undefined {
-  if (root < 0 || !path.startsWith("/")) return undefined;
-  const found = find(root, path, mounts);
+export function explainExec(place: Place, path: string, errno: number): string | undefined {
+  if (place.root < 0 || !path.startsWith("/")) return undefined;
+  const found = find(place, path);
   if (errno === ELOOP) {
     return typeof found === "number"
       ? `symbolic links on the way to ${path} lead in a circle`
       : `${path} is a script whose interpreter is a script in turn, too often`;
   }
   if (typeof found === "number") return undefined;
-  if (errno === EACCES && landlock && (found.mode & 0o111) !== 0)
+  if (errno === EACCES && place.landlock && (found.mode & 0o111) !== 0)
     return `${path} is there but may not be executed: no --landlock rule lets it (rx:PATH, its interpreter's too), or a mount with noexec`;
   if (errno === EACCES) return notAllowed(path, found);
   if (errno === ENOEXEC) return noProgram(path, found.head);
-  if (errno === ETXTBSY) return `somebody has ${path} open for writing: fuser -v ${found.hostPath}`;
+  if (errno === ETXTBSY)
+    return `somebody has ${path} open for writing${found.hostPath === undefined ? "" : `: fuser -v ${found.hostPath}`}`;
   if (errno !== ENOENT) return undefined;
   const wanted = interpreter(found.head);
-  return wanted && typeof find(root, wanted, mounts) === "number"
+  return wanted && typeof find(place, wanted) === "number"
     ? `${path} is there, but its interpreter ${wanted} is not in this root`
     : undefined;
 }

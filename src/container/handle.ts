@@ -5,6 +5,7 @@ import { failed, sys } from "../ffi/syscall.ts";
 import { buildJoin } from "../plan/join.ts";
 import type { ContainerSpec, ProcessSpec } from "../plan/spec.ts";
 import { complete, launch, type RunResult, resultOf, stdioSlots } from "./box.ts";
+import { CONTAINER, checkCommand, checkOptions, EXEC } from "./checked.ts";
 import { type Ended, Supervised } from "./container.ts";
 import { explainExec } from "./explain.ts";
 import { explained } from "./explained.ts";
@@ -35,6 +36,8 @@ export class Container implements AsyncDisposable {
   /** Runs a command inside. Like `nsenter -t PID -a COMMAND`. */
   async exec(command: readonly string[] | string, options: ExecOptions = {}): Promise<RunResult> {
     const args = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
+    checkCommand(args);
+    checkOptions(options, EXEC);
     if (args.length === 0 || args[0] === "") throw new NsrunError("no command given");
     const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
     try {
@@ -65,7 +68,8 @@ export class Container implements AsyncDisposable {
     stdioSlots(slots, streams);
     const process = await this.#processSpec(args, options, streams);
     const root = slots.get("root");
-    const explain = (path: string, errno: number) => explainExec(root, path, errno, [], process.landlock !== undefined);
+    const place = { root, named: false, mounts: [], landlock: process.landlock !== undefined };
+    const explain = (path: string, errno: number) => explainExec(place, path, errno);
     return new Supervised({ plan: buildJoin(this.spec, process), slots, title: this.spec.name, explainExec: explain }).start();
   }
 
@@ -103,6 +107,7 @@ export class Container implements AsyncDisposable {
  * @throws NsrunError and its kinds
  */
 export async function container(options: ContainerOptions = {}): Promise<Container> {
+  checkOptions(options, CONTAINER);
   const streams = new Streams(["ignore", "ignore", "ignore"]);
   const completed = await complete([], { ...options, init: true }, streams);
   const process = await launch(completed, streams, -1);

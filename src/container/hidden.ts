@@ -53,10 +53,12 @@ function checkUnmask(unmask: ReadonlySet<string>): void {
     });
 }
 
+export const unmasksAll = ({ unmask = [] }: ContainerOptions): boolean => unmask.includes("all") || unmask.includes("ALL");
+
 /** For a root of the container's own. Throws UsageError for an --unmask that means nothing, NsrunError where it cannot be found out. */
 export function hiddenPaths(options: ContainerOptions, ownRoot: boolean, mounts: readonly Mount[] = []): HiddenPaths {
   const unmask = new Set((options.unmask ?? []).map((path) => (path === "/" ? path : path.replace(/\/+$/, ""))));
-  if (!ownRoot || unmask.has("all") || unmask.has("ALL")) return { maskedPaths: [], readonlyPaths: [], scratch: [] };
+  if (!ownRoot || unmasksAll(options)) return { maskedPaths: [], readonlyPaths: [], scratch: [] };
   if (unmask.size > 0) checkUnmask(unmask);
   const masked = MASKED.filter(({ path }) => !unmask.has(path));
   // what is below a read-only /sys is so already

@@ -5,6 +5,7 @@ import { absolute } from "../ffi/file.ts";
 import { AT_FDCWD, MOUNT_ATTR, MS, S } from "../ffi/flags.ts";
 import type { Mount, Propagation } from "../plan/spec.ts";
 import { statPath } from "../rootfs/stat.ts";
+import { kernelFlags, type Uses } from "./kernel-fs.ts";
 import type { ContainerOptions } from "./options.ts";
 
 export const PROPAGATIONS = ["private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"];
@@ -81,11 +82,14 @@ function volume(text: string): Mount {
   return bind(from, to, words === "" ? [] : words.split(","), option);
 }
 
-/** Mount data and flags from option words; words that are no flags are the file system's. */
-function fileSystem(type: string, source: string, to: string, words: readonly string[], option: string): Mount {
-  let flags = 0;
+/** Mount data and flags from option words; words that are no flags are the file system's. `always`: flags that it has anyway. */
+function fileSystem(type: string, source: string, to: string, words: readonly string[], option: string, always = 0): Mount {
+  let flags = always;
   const data: string[] = [];
   for (const word of words) {
+    const opposite = OPPOSITE[word];
+    if (opposite !== undefined && (always & FLAGS[opposite]![1]) !== 0)
+      throw new UsageError(`${option}: a ${type} is always ${opposite} here`);
     const next = withFlag(flags, word, 1);
     if (next === undefined) data.push(word);
     else flags = next;
@@ -108,7 +112,7 @@ function tmpfs(text: string): Mount {
 }
 
 /** KEY=VALUE,…: type, src|source, dst|target|destination; other words are options. */
-function mount(text: string): Mount {
+function mount(text: string, options: ContainerOptions, uses: Uses): Mount {
   const option = `--mount ${text}`;
   const keys: Record<string, string> = {};
   const words: string[] = [];
@@ -122,7 +126,7 @@ function mount(text: string): Mount {
   }
   const { type = "bind", src, dst } = keys;
   if (!dst) throw new UsageError(`${option}: dst=… is missing`);
-  if (type !== "bind") return fileSystem(type, src ?? type, dst, words, option);
+  if (type !== "bind") return fileSystem(type, src ?? type, dst, words, option, kernelFlags(type, option, options, uses));
   if (!src) throw new UsageError(`${option}: src=… is missing`);
   return bind(src, dst, words, option);
 }
@@ -133,7 +137,8 @@ const depth = ({ target }: Mount): number => target.split("/").length;
  * All mounts the caller asked for; --tmpfs before -v before --mount, each in the order given, but none before one that it
  * lies below, which would hide it.
  */
-export function userMounts(options: ContainerOptions): Mount[] {
-  const all = [...(options.tmpfs ?? []).map(tmpfs), ...(options.volume ?? []).map(volume), ...(options.mount ?? []).map(mount)];
+export function userMounts(options: ContainerOptions, uses: Uses): Mount[] {
+  const mounts = (options.mount ?? []).map((text) => mount(text, options, uses));
+  const all = [...(options.tmpfs ?? []).map(tmpfs), ...(options.volume ?? []).map(volume), ...mounts];
   return all.length > 1 ? all.sort((one, other) => depth(one) - depth(other)) : all;
 }

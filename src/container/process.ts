@@ -1,19 +1,32 @@
 /** The command's surroundings: environment, user, limits, working directory. */
 import { UsageError } from "../errors.ts";
+import { exactText, REPLACED, shownBytes, wordsOf } from "../ffi/exact.ts";
+import { readBytes } from "../ffi/file.ts";
 import { RLIMIT } from "../ffi/flags.ts";
 import { bytes, must } from "../ffi/syscall.ts";
+import { textOf } from "../ffi/text.ts";
 import type { ProcessSpec } from "../plan/spec.ts";
 import type { ContainerOptions } from "./options.ts";
 import { regularText } from "./regular.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** A variable of the caller's. Where Bun shows U+FFFD, the bytes that we were started with are looked at. Throws UsageError. */
+function callersValue(key: string, option: string): string | undefined {
+  const value = process.env[key];
+  if (!value?.includes(REPLACED)) return value;
+  const all = readBytes("/proc/self/environ");
+  const word = typeof all === "number" ? undefined : wordsOf(all).find((one) => textOf(one) === `${key}=${value}`);
+  if (word && exactText(word) === undefined) throw new UsageError(`${option}: the value is not valid UTF-8: ${shownBytes(word)}`);
+  return value;
+}
+
 /** KEY=VALUE, or KEY: the caller's value, if it has one. */
 function assign(env: Map<string, string>, text: string, option: string): void {
   const at = text.indexOf("=");
   const key = at < 0 ? text : text.slice(0, at);
   if (key === "" || text.includes("\0")) throw new UsageError(`${option} ${JSON.stringify(text)}: expected KEY=VALUE or KEY`);
-  const value = at < 0 ? process.env[key] : text.slice(at + 1);
+  const value = at < 0 ? callersValue(key, `${option} ${key}`) : text.slice(at + 1);
   if (value !== undefined) env.set(key, value);
 }
 
@@ -40,7 +53,7 @@ export function overlayEnvironment(base: readonly string[], options: Pick<Contai
 
 /** Built from scratch: nothing of the caller's but TERM, and what is asked for. */
 export function environment(options: Pick<ContainerOptions, "env" | "envFile">, home: string): string[] {
-  const term = process.env.TERM === undefined ? [] : [`TERM=${process.env.TERM}`];
+  const term = process.env.TERM === undefined ? [] : [`TERM=${callersValue("TERM", "TERM")}`];
   return overlayEnvironment([`PATH=${PATH}`, `HOME=${home}`, "container=nsrun", ...term], options);
 }
 
@@ -57,7 +70,7 @@ function limitAt(words: Uint32Array, at: number): number {
 }
 
 /** Soft and hard limit of ours: prlimit(2). */
-function current(resource: number): { soft: number; hard: number } {
+export function current(resource: number): { soft: number; hard: number } {
   const now = bytes(16);
   must("read a resource limit", "prlimit64", 0, resource, null, now);
   const words = new Uint32Array(now.buffer);

@@ -132,7 +132,7 @@ async function completed(
   const mapped = privileged && uses.user.mode !== "share";
   const ownRoot = uses.mnt.mode === "new";
   if (!ownRoot) refuseRootOptions(options);
-  const mounts = userMounts(options);
+  const mounts = userMounts(options, uses);
   const names = hostNames(options, uses.uts.mode === "new", name);
   const ids = uses.user.mode === "new" ? await idMaps(caller, options) : undefined;
   if (ids?.release) undo.push(ids.release);

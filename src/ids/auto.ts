@@ -1,11 +1,13 @@
 /**
- * `--userns auto` of root: a range of host ids that no other container and no user has. On the way of every start as root.
+ * The host ids of root's containers. `--userns auto`: a range that no other container and no user has, on the way of every start
+ * as root. What is in use is held in the record "ids", one byte an id (src/rootfs/records.ts).
  */
 import { NsrunError, UsageError } from "../errors.ts";
 import { holdName } from "../ffi/abstract.ts";
-import type { Fd } from "../ffi/fd.ts";
 import { readText } from "../ffi/file.ts";
+import { holdBytes } from "../ffi/locks.ts";
 import type { IdMaps } from "../plan/spec.ts";
+import { openRecord } from "../rootfs/records.ts";
 
 /** One id for each of 16 bits: what programs and archives expect to exist (nobody is 65534). */
 const SIZE = 65536;
@@ -13,9 +15,12 @@ const FIRST = 100_000;
 /** Below 2^31, where some programs still see negative numbers. */
 const LAST = 0x7fffffff - SIZE;
 
-/** Held until disposed of. */
-export interface AutoRange extends Disposable {
+const DOING = "reserve a range of ids";
+
+/** Host ids that are recorded as in use until `release`. */
+export interface HeldMaps {
   readonly maps: IdMaps;
+  readonly release?: () => void;
 }
 
 /** `OWNER:FIRST:SIZE` lines of /etc/subuid or /etc/subgid: a user's own containers run with these. */
@@ -35,15 +40,18 @@ const mapped = (first: number, size: number): IdMaps => {
 
 /**
  * The first free one of 100000-165535, 165536-231071, …: granted to nobody in /etc/subuid and /etc/subgid, and held by no other
- * nsrun. What is held is an abstract unix(7) name, which vanishes with its holder: it is seen in one network namespace.
+ * nsrun. Without the record an abstract unix(7) name is held, which others in the same network namespace see, and could take.
  */
-export function reserveRange(): AutoRange {
+export function reserveRange(): HeldMaps {
   const taken = [...granted("/etc/subuid"), ...granted("/etc/subgid")];
+  const record = openRecord("ids");
   for (let first = FIRST; first <= LAST; first += SIZE) {
     if (taken.some((other) => other.first < first + SIZE && first < other.end)) continue;
-    const held: Fd | undefined = holdName(`nsrun/ids/${first}`, "reserve a range of ids");
-    if (held) return { maps: mapped(first, SIZE), [Symbol.dispose]: () => held.close() };
+    const free = record === undefined || holdBytes(record.number, "alone", first, SIZE, DOING);
+    const held = free ? (record ?? holdName(`nsrun/ids/${first}`, DOING)) : undefined;
+    if (held) return { maps: mapped(first, SIZE), release: () => held.close() };
   }
+  record?.close();
   throw new NsrunError("no free range of 65536 ids is left", { hint: "choose one with --userns FIRST[:SIZE]" });
 }
 
@@ -56,4 +64,23 @@ export function givenRange(text: string): IdMaps {
   if (size === 0) throw refuse("a range of no ids");
   if (first + size - 1 > 0xfffffffe) throw refuse("beyond the last id, 4294967294");
   return mapped(first, size);
+}
+
+/**
+ * Records ids that the user chose: others may choose the same, `auto` will not. Ids that stay what they are inside are not meant
+ * to be anybody's own. Throws UsageError where `auto` was first.
+ */
+export function holdGiven(maps: IdMaps, option: (column: "uid" | "gid") => string): HeldMaps {
+  const record = openRecord("ids");
+  if (!record) return { maps };
+  for (const column of ["uid", "gid"] as const)
+    for (const { containerId, hostId, size } of maps[column]) {
+      if (containerId === hostId || holdBytes(record.number, "shared", hostId, size, DOING)) continue;
+      record.close();
+      const ids = `${hostId}-${hostId + size - 1}`;
+      throw new UsageError(`${option(column)}: a running container has some of the ids ${ids} (--userns auto)`, {
+        hint: "choose others, or start that container with --userns FIRST[:SIZE] too",
+      });
+    }
+  return { maps, release: () => record.close() };
 }

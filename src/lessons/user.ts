@@ -9,7 +9,8 @@ import { temporary } from "./directory.ts";
 import type { Lab, Lesson } from "./lesson.ts";
 import { tarballFile } from "./tarball.ts";
 
-const HOST_ID = 100000;
+/** Far from what --userns auto of another container may have. */
+const HOST_ID = 1_000_000_000;
 
 /** Root chooses the ids, and a root directory that they can read; anybody else has himself, and what /etc/subuid grants. */
 async function* options(caller: Caller): AsyncGenerator<ContainerOptions> {

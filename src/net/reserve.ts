@@ -2,6 +2,9 @@
 import { NsrunError, UsageError } from "../errors.ts";
 import { holdName } from "../ffi/abstract.ts";
 import type { Fd } from "../ffi/fd.ts";
+import { readLink } from "../ffi/file.ts";
+import { holdBytes } from "../ffi/locks.ts";
+import { openRecord } from "../rootfs/records.ts";
 import { listAddresses } from "./address.ts";
 import * as ip from "./cidr.ts";
 import { listLinks } from "./link.ts";
@@ -23,15 +26,32 @@ export interface SubnetOptions {
   readonly ip?: string | undefined;
 }
 
-/** Other nsruns see the reservation by its name. Undefined when somebody has it. */
-const hold = (network: ip.Cidr): Fd | undefined => holdName(`nsrun/net/${network.text}`, `reserve ${network.text}`);
+/**
+ * Keeps `network` from other nsruns in this network namespace: by one byte of root's record, at a hash of both; where there is no
+ * record, by an abstract name. Undefined when somebody has it.
+ */
+function hold(network: ip.Cidr): Fd | undefined {
+  const doing = `reserve ${network.text}`;
+  const record = openRecord("networks");
+  if (!record) return holdName(`nsrun/net/${network.text}`, doing);
+  const place = Bun.hash.crc32(`${readLink("/proc/thread-self/ns/net")} ${network.text}`);
+  if (holdBytes(record.number, "alone", place, 1, doing)) return record;
+  record.close();
+  return undefined;
+}
 
 const subnet = (host: ip.Cidr, container: ip.Cidr, fd: Fd): Subnet => ({ host, container, [Symbol.dispose]: () => fd.close() });
 
-/** The networks in use here: of all addresses and all connected routes. */
-function taken(socket: NetlinkSocket): ip.Cidr[] {
+/** A network in use here, and the ifindex of its link. */
+interface Taken {
+  readonly cidr: ip.Cidr;
+  readonly index: number | undefined;
+}
+
+/** Of all addresses and all connected routes. */
+function taken(socket: NetlinkSocket): Taken[] {
   const routes = listRoutes(socket).filter(({ connected, destination }) => connected && destination.prefix > 0);
-  return [...listAddresses(socket).map(({ cidr }) => cidr), ...routes.map(({ destination }) => destination)];
+  return [...listAddresses(socket), ...routes.map(({ destination, index }) => ({ cidr: destination, index }))];
 }
 
 /** The first free one of 10.0.0.0/24 to 10.0.255.0/24. */
@@ -39,12 +59,12 @@ function findFree(socket: NetlinkSocket): Subnet {
   let used = taken(socket);
   for (let n = 0; n <= 255; n++) {
     const network = ip.cidrOf(Uint8Array.of(10, 0, n, 0), 24);
-    if (used.some((other) => ip.overlaps(network, other))) continue;
+    if (used.some(({ cidr }) => ip.overlaps(network, cidr))) continue;
     const fd = hold(network);
     if (!fd) continue;
     // Its last holder may have set it up since we looked.
     used = taken(socket);
-    if (used.some((other) => ip.overlaps(network, other))) fd.close();
+    if (used.some(({ cidr }) => ip.overlaps(network, cidr))) fd.close();
     else return subnet(ip.cidrOf(Uint8Array.of(10, 0, n, 1), 24), ip.cidrOf(Uint8Array.of(10, 0, n, 2), 24), fd);
   }
   throw new NsrunError("no free subnet between 10.0.0.0/24 and 10.0.255.0/24", {
@@ -89,6 +109,23 @@ export function completePair(options: SubnetOptions): { host: ip.Cidr; container
 }
 
 /**
+ * Refuses what would give a dead network: an address that is here already, or a subnet. Of two routes to one network the kernel
+ * takes the narrower, and of equal ones the first; a wider one leaves ours alone. Throws UsageError.
+ */
+function checkUnused(socket: NetlinkSocket, mine: string, { host, container }: { host: ip.Cidr; container: ip.Cidr }): void {
+  const used = taken(socket);
+  const on = (index: number | undefined): string =>
+    listLinks(socket).find((link) => link.index === index)?.name ?? `link ${index}`;
+  for (const { cidr, index } of used) {
+    const same = [host, container].find(({ address }) => ip.sameAddress(address, cidr.address));
+    const option = same === host ? HOST_OPTION : OPTION;
+    if (same) throw new UsageError(`${option} ${same.text}: address already in use on ${on(index)}`);
+  }
+  const other = used.find(({ cidr }) => cidr.prefix >= host.prefix && ip.overlaps(cidr, host));
+  if (other) throw new UsageError(`${mine}: ${ip.networkOf(other.cidr).text} is already on ${on(other.index)}`);
+}
+
+/**
  * Two addresses in the current network namespace. Default 10.0.0.1/24 for the host and 10.0.0.2/24 for the container, or the
  * next 10.0.N.0/24 that is free. Throws UsageError for addresses that cannot be, or are in use.
  */
@@ -98,17 +135,12 @@ export function reserveSubnet(options: SubnetOptions = {}): Subnet {
   using socket = NetlinkSocket.open();
   if (!pair) return findFree(socket);
   const { host, container } = pair;
-  const [option, mine] = options.hostIp === undefined ? [OPTION, container] : [HOST_OPTION, host];
+  const mine = options.hostIp === undefined ? `${OPTION} ${container.text}` : `${HOST_OPTION} ${host.text}`;
   const network = ip.networkOf(host);
   const fd = hold(network);
-  if (!fd) throw new UsageError(`${option} ${mine.text}: ${network.text} is in use by another container`);
+  if (!fd) throw new UsageError(`${mine}: ${network.text} is in use by another container`);
   try {
-    for (const { cidr, index } of listAddresses(socket)) {
-      const clash = [host, container].find(({ address }) => ip.sameAddress(address, cidr.address));
-      if (!clash) continue;
-      const link = listLinks(socket).find((candidate) => candidate.index === index)?.name ?? `link ${index}`;
-      throw new UsageError(`${clash === host ? HOST_OPTION : OPTION} ${clash.text}: address already in use on ${link}`);
-    }
+    checkUnused(socket, mine, pair);
   } catch (error) {
     fd.close();
     throw error;

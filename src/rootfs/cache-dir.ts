@@ -9,6 +9,7 @@ import { statPath } from "./stat.ts";
 const HINT = "set NSRUN_CACHE to a directory of your own";
 
 const SYSTEM = "/var/cache";
+export const SYSTEM_CACHE = `${SYSTEM}/nsrun`;
 
 /** Root in a user namespace is somebody else outside: /var/cache is not his (it shows the overflow uid). */
 function systemCache(): boolean {
@@ -20,7 +21,7 @@ function systemCache(): boolean {
 /** The cache directory's path: $NSRUN_CACHE; root: /var/cache/nsrun; $XDG_CACHE_HOME/nsrun; ~/.cache/nsrun. */
 export function cachePath(env: Record<string, string | undefined> = process.env): string {
   if (env.NSRUN_CACHE) return absolute(env.NSRUN_CACHE);
-  if (systemCache()) return `${SYSTEM}/nsrun`;
+  if (systemCache()) return SYSTEM_CACHE;
   // the XDG base directory specification: a relative path is invalid and ignored
   if (env.XDG_CACHE_HOME?.startsWith("/")) return `${env.XDG_CACHE_HOME}/nsrun`;
   return `${env.HOME || process.getBuiltinModule("node:os").homedir()}/.cache/nsrun`;
@@ -30,8 +31,10 @@ export function cachePath(env: Record<string, string | undefined> = process.env)
  * The cache directory, made (0700) when missing. It must be ours and writable by nobody else: roots are started from what
  * is in it. Two system calls when it is there. Throws NsrunError.
  */
-export function cacheDir(env: Record<string, string | undefined> = process.env): string {
-  const path = cachePath(env);
+export const cacheDir = (env: Record<string, string | undefined> = process.env): string => ownDirectory(cachePath(env));
+
+/** The same for the directory at `path`. */
+export function ownDirectory(path: string): string {
   let stat = statPath(AT_FDCWD, path);
   if (stat === -errno("ENOENT")) {
     try {

@@ -38,6 +38,9 @@ test.each([
   [["-z"], "unknown option -z"],
   [["--rootfs"], "--rootfs needs a value: DIR|TAR|host"],
   [["--rw=yes", "x"], "--rw takes no value"],
+  [["--ip", "10.0.0.2/24", "--ip=fd00::2/64", "x"], "--ip is given twice: 10.0.0.2/24 and fd00::2/64"],
+  [["--host-ip=10.0.0.1/24", "--host-ip=10.0.0.1/24", "x"], "--host-ip is given twice: 10.0.0.1/24 and 10.0.0.1/24"],
+  [["--gateway=none", "--gateway=10.0.0.1", "x"], "--gateway is given twice: none and 10.0.0.1"],
   [["--no-rootfs", "x"], "unknown option --no-rootfs"],
 ])("%p is refused: %s", (argv, message) => {
   expect(() => parseRun(argv)).toThrow(message);

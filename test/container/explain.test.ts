@@ -41,13 +41,26 @@ test("only regular files of the root are opened; links lead nowhere but inside",
   writeFileSync(join(root, "inside"), elf("/none"));
   const fd = openSync(root, "r");
   try {
-    const words = (name: string) => explainExec(fd, `/${name}`, ENOENT, []);
+    const words = (name: string) => explainExec({ root: fd, named: true, mounts: [], landlock: false }, `/${name}`, ENOENT);
     expect(words("inside")).toBe("/inside is there, but its interpreter /none is not in this root");
     for (const name of ["fifo", "absolute", "upwards", "magic", "none"]) expect(words(name)).toBeUndefined();
   } finally {
     closeSync(fd);
     rmSync(dir, { recursive: true });
   }
+});
+
+test("the limit of open files is known where there is none left to read it by", () => {
+  const source = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).pathname);
+  const script = `
+    const { openFilesHint } = await import(${source("container/causes.ts")});
+    const { sys } = await import(${source("ffi/syscall.ts")});
+    sys("prlimit64", 0, 7, new BigUint64Array([5n, 5n]), null);
+    const hint = openFilesHint();
+    sys("write", 1, hint, hint.length);`;
+  expect(Bun.spawnSync([process.execPath, "-e", script]).stdout.toString()).toBe(
+    "the limit of open files, 5, is reached: raise it with ulimit -n (as root: the hard limit is 5 too)",
+  );
 });
 
 test("no control character of a hostile name reaches the terminal", () => {

@@ -11,6 +11,8 @@ let writer = -1;
 /** Command in the volume /v: [options besides, exit code, errno, hint]. */
 const CASES: Record<string, [string[], number, RegExp, RegExp]> = {
   "/v/plain": [[], 126, /EACCES/, /may not be executed by anybody: chmod \+x \/.*plain$/],
+  "/etc/passwd": [[], 126, /EACCES/, /may not be executed by anybody$/], // in the cache, which is not to be changed
+  "/plain": [["--rootfs", "DIR"], 126, /EACCES/, /may not be executed by anybody: chmod \+x \/.*plain$/],
   "/v/directory": [[], 126, /EACCES/, /is a directory$/],
   "/n/program": [["-v", "DIR:/n:noexec"], 126, /EACCES/, /may be executed, but not there.*noexec/],
   "/v/busy": [[], 126, /ETXTBSY/, /has \/v\/busy open for writing: fuser -v \/.*busy$/],

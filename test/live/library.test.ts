@@ -36,6 +36,59 @@ describe.skipIf(reason !== undefined)("run", () => {
       expect(error).toBeInstanceOf(UsageError);
       expect((error as Error).message).toStartWith(`${what}${what.startsWith("--") ? ": expected" : " cannot hold a NUL byte"}`);
     });
+  for (const [what, call, message, hint] of [
+    [
+      "a name that is not there",
+      () => run(["true"], { hostnme: "x" } as object),
+      "unknown option hostnme",
+      "did you mean hostname?",
+    ],
+    ["a name of Object's own", () => run(["true"], { toString: "x" } as object), "unknown option toString", undefined],
+    ["one of another call", () => container({ stdin: "inherit" } as object), "unknown option stdin", undefined],
+    [
+      "a string for a list",
+      () => run(["true"], { volume: "a:/b" } as object),
+      "volume: expected a list of strings, not a string",
+      undefined,
+    ],
+    [
+      "a list of numbers",
+      () => plan(["true"], { ulimit: [1] } as object),
+      "ulimit: expected a list of strings, not a list of other things",
+      undefined,
+    ],
+    ["null", () => run(["true"], { hostname: null } as object), "hostname: expected a string, not null", undefined],
+    ["a string for a switch", () => run(["true"], { rw: "no" } as object), "rw: expected true or false, not a string", undefined],
+    [
+      "an object for bytes",
+      () => run(["true"], { input: {} } as object),
+      "input: expected a string or a Uint8Array, not an object",
+      undefined,
+    ],
+    ["no object", () => run(["true"], "x" as never), "the options: expected an object, not a string", undefined],
+    [
+      "no command",
+      () => run(undefined as unknown as string),
+      "the command: expected a list of strings, not undefined",
+      undefined,
+    ],
+    [
+      "a command of numbers",
+      () => start([1] as unknown as string[]),
+      "the command: expected a list of strings, not a list of other things",
+      undefined,
+    ],
+  ] as const)
+    test(`refuses ${what}, by name`, async () => {
+      const error = await Promise.resolve(call()).catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(UsageError);
+      expect(error).toMatchObject({ message, hint });
+    });
+  test("refuses what a joining command does not know", async () => {
+    await using box = await container();
+    const error = await box.exec("true", { hostname: "x" } as object).catch((error: unknown) => error);
+    expect(error).toMatchObject({ name: "UsageError", message: "unknown option hostname" });
+  });
   test("collects a megabyte of both at once, and reads nothing from stdin", async () => {
     const result = await run("head -c 1000000 /dev/zero | tr '\\0' a; head -c 1000000 /dev/zero | tr '\\0' b >&2; cat");
     expect([result.stdout.length, result.stderr.length]).toEqual([1_000_000, 1_000_000]);

@@ -1,7 +1,7 @@
 /** Options of `nsrun run`: volumes, mounts, links in the rootfs that point to the host, environment, limits, users. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { canRun, inside, nsrun, OWN_MOUNTS, shell, skipReason, smallRoot, type Temporary, temporary } from "./helpers.ts";
+import { asRoot, canRun, inside, nsrun, OWN_MOUNTS, shell, skipReason, smallRoot, type Temporary, temporary } from "./helpers.ts";
 
 const reason = skipReason("options of nsrun run", [canRun]);
 const RECIPES = ["detached", "paths", "staged"] as const;
@@ -126,6 +126,28 @@ describe.skipIf(reason !== undefined)("mounts asked for", () => {
     const options = ["--mount", `dst=/b,ro,source=${dir.file("src")}`, "--mount", "type=tmpfs,target=/u,size=8k,noexec"];
     const text = await inside(options, "cat /b/f; (echo >/b/g) 2>/dev/null || echo no; grep ' /u ' /proc/mounts");
     expect(text).toMatch(/^file\nno\ntmpfs \/u tmpfs rw,noexec,relatime,size=8k/);
+  });
+
+  test("--mount of the kernel's own file systems is inert, and shows nothing that is hidden unless all is shown", async () => {
+    expect(await nsrun(["--mount", "type=proc,dst=/x", "--", "true"])).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(/^nsrun: --mount type=proc,dst=\/x: .*only with --unmask all\n$/),
+    });
+    const mounts = ["proc", "sysfs", "mqueue"].flatMap((type) => ["--mount", `type=${type},dst=/x/${type}`]);
+    const text = await inside(["--unmask", "all", ...mounts], "grep ' /x/' /proc/mounts | cut -d' ' -f3,4");
+    expect(text.split("\n")).toEqual(["proc", "sysfs", "mqueue"].map((type) => `${type} rw,nosuid,nodev,noexec,relatime`));
+    const pts = ["--mount", "type=devpts,dst=/x,ptmxmode=666"];
+    expect(await inside(pts, ": <>/x/ptmx; grep ' /x ' /proc/mounts")).toMatch(/^devpts \/x devpts rw,nosuid,noexec,/);
+  });
+
+  const v1 = readFileSync("/proc/mounts", "utf8").includes(" /sys/fs/cgroup/memory cgroup ");
+  asRoot("a hierarchy of cgroup v1")("cgroup v1 can only be read, by root of the machine too", async () => {
+    if (!v1) return console.log("skip: no hierarchy of cgroup v1 here");
+    const make = "mkdir /x/made 2>&1 || ls /x/cgroup.procs";
+    for (const host of [[], ["--userns", "host"]])
+      expect(await inside([...host, "--mount", "type=cgroup,dst=/x,memory"], make)).toMatch(
+        /Read-only file system\n\/x\/cgroup.procs$/,
+      );
   });
 
   test("a later mount may lie in an earlier one", async () => {

@@ -24,8 +24,8 @@ const changes = (call: Call): string[] =>
         .map((m) => RTM[m[1]!] ?? m[1]!)
         .filter((t) => /_(NEW|DEL|SET)/.test(t));
 
-/** What the plan leaves out: the mark that a tree of the cache is in use (src/rootfs/cache-use.ts). */
-const NOT_PLANNED = /^"\/(dev|proc\/self)\/|\/use-[^/]+"$/;
+/** What the plan leaves out: marks and records of what is in use (src/rootfs/cache-use.ts, records.ts). */
+const NOT_PLANNED = /^"\/(dev|proc\/self)\/|\/use-[^/]+"$|\/nsrun\/(ids|networks)"$/;
 
 const opensForWriting = (call: Call): boolean =>
   call.name === "openat" && WRITING.test(call.args[2] ?? "") && !NOT_PLANNED.test(call.args[1] ?? "");

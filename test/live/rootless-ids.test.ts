@@ -116,10 +116,10 @@ describe.skipIf(reason !== undefined)("maps by hand", () => {
   asRoot("root's own maps")(
     "root writes them himself, in a new user namespace, and root inside owns the root directory",
     async () => {
-      await using held = await hold(["--uid-map", "0:100000:65536", "--user", "7"], WAIT);
-      expect([rows(held.pid, "uid_map"), rows(held.pid, "gid_map")]).toEqual([[[0, 100000, 65536]], [[0, 100000, 65536]]]);
-      expect(readFileSync(`/proc/${held.pid}/status`, "utf8")).toMatch(/^Uid:\t100007\t/m);
-      const made = await nsrun(["--gid-map", "0:100000:10", "--", "sh", "-c", "mkdir /d && stat -c %u:%g / /d"]);
+      await using held = await hold(["--uid-map", "0:1000000000:65536", "--user", "7"], WAIT);
+      expect([rows(held.pid, "uid_map"), rows(held.pid, "gid_map")]).toEqual([[[0, 1e9, 65536]], [[0, 1e9, 65536]]]);
+      expect(readFileSync(`/proc/${held.pid}/status`, "utf8")).toMatch(/^Uid:\t1000000007\t/m);
+      const made = await nsrun(["--gid-map", "0:1000000000:10", "--", "sh", "-c", "mkdir /d && stat -c %u:%g / /d"]);
       expect(made).toEqual({ code: 0, stdout: "0:0\n0:0\n", stderr: "" });
     },
   );

@@ -54,7 +54,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   limits: kind("--ulimit", "nofile=64:128", "--ulimit", "core=0"),
   "a time namespace": kind("--monotonic", "60", "--boottime", "5"),
   "a user namespace": { ...kind("--unshare", "user"), root: true },
-  "maps by hand": { ...(isRoot ? kind("--uid-map", "0:100000:65536") : kind(...OWN_ID)), mapped: true },
+  "maps by hand": { ...(isRoot ? kind("--uid-map", "0:1000000000:65536") : kind(...OWN_ID)), mapped: true },
   names: kind("--hostname", "a", "--domainname", "b.example"),
   "a joined namespace": {
     ...kind("--join", `uts=/proc/${process.pid}/ns/uts`, "--join", `ipc=/proc/${process.pid}/ns/ipc`),

@@ -2,6 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { chownSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import {
+  BUN,
+  CHECKOUT,
   ENTERED_SAID,
   HOST_SAID,
   hold,
@@ -45,9 +47,9 @@ describe.skipIf(reason !== undefined)("who it is outside", () => {
     expect(statSync(`/proc/${control.pid}`).uid).toBe(0);
   });
   test("--userns FIRST:SIZE is taken as it is, and --user must be in it", async () => {
-    await using held = await hold(["--userns", "300000:1000"], WAIT);
-    expect(readFileSync(`/proc/${held.pid}/uid_map`, "utf8").trim().split(/\s+/)).toEqual(["0", "300000", "1000"]);
-    expect(await nsrun(["--userns", "300000:1000", "--user", "1000", "--", "true"])).toMatchObject({
+    await using held = await hold(["--userns", "1000000000:1000"], WAIT);
+    expect(readFileSync(`/proc/${held.pid}/uid_map`, "utf8").trim().split(/\s+/)).toEqual(["0", "1000000000", "1000"]);
+    expect(await nsrun(["--userns", "1000000000:1000", "--user", "1000", "--", "true"])).toMatchObject({
       code: 125,
       stderr: expect.stringMatching(/^nsrun: --user 1000: uid 1000 is not mapped \(mapped: 0-999\)\n$/),
     });
@@ -103,6 +105,72 @@ describe.skipIf(reason !== undefined)("each way to have the host's root inside i
   test("root of another user namespace is not the host's", async () => {
     for (const option of ["--share=user", "--uid-map=0:0"])
       expect(await shell(["unshare", "-Ur", ...NSRUN, "run", option, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+});
+
+describe.skipIf(reason !== undefined)("a range of ids is recorded as long as it is in use", () => {
+  test("wherever the other container's network is", async () => {
+    await using one = await hold([], WAIT);
+    await using other = await hold([], WAIT, ["unshare", "-n", ...NSRUN]);
+    expect(firstId(other.pid)).not.toBe(firstId(one.pid));
+  });
+  /** A script on a machine where all but one range is somebody's. */
+  const crowded = async (script: string) => {
+    using dir = temporary();
+    writeFileSync(dir.file("subuid"), "alice:165536:4294000000\n");
+    const bind = `mount -t tmpfs -o mode=755 t /var/cache; export NSRUN_CACHE=${dir.path}; touch /etc/subuid; mount --bind ${dir.file("subuid")} /etc/subuid`;
+    return await shell(["unshare", "-m", "-n", "sh", "-c", `${bind}; exec ${script}`]);
+  };
+  const MAP = `${NSRUN.join(" ")} run -- cat /proc/self/uid_map`;
+  test("whoever takes the names that earlier versions held stops nobody", async () => {
+    const squatted = `${BUN.join(" ")} -e ${`'
+      const { holdName } = await import("${CHECKOUT}/src/ffi/abstract.ts");
+      const held = holdName("nsrun/ids/100000", "take a name");
+      const { stdout, stderr } = Bun.spawnSync(process.argv.slice(1));
+      console.log(held !== undefined, stdout + "" + stderr);'`} ${MAP}`;
+    const { stdout, stderr } = await crowded(squatted);
+    expect({ words: stdout.trim().split(/\s+/), stderr }).toEqual({ words: ["true", "0", "100000", "65536"], stderr: "" });
+  });
+  test("auto never has ids that were given, and the other way round it is an error; given ones may be the same", async () => {
+    await using auto = await hold([], WAIT);
+    const first = firstId(auto.pid);
+    for (const [option, words] of [
+      [["--userns", `${first + 65535}:2`], `--userns ${first + 65535}:2`],
+      [["--uid-map", `0:${first}`], "--uid-map"],
+    ] as const)
+      expect(await nsrun([...option, "--", "true"])).toMatchObject({
+        code: 125,
+        stderr: expect.stringContaining(
+          `nsrun: ${words}: a running container has some of the ids ${first + 65535 * Number(option[0] === "--userns")}`,
+        ),
+      });
+    await auto[Symbol.asyncDispose]();
+    expect((await nsrun(["--uid-map", "0:0:4294967295", "--", "true"])).code).toBe(0);
+    await using given = await hold(["--userns", `${first + 65535}:2`], WAIT);
+    await using same = await hold(["--userns", String(first)], WAIT);
+    await using other = await hold([], WAIT);
+    expect([given, same].map(({ pid }) => firstId(pid))).toEqual([first + 65535, first]);
+    expect(firstId(other.pid)).toBeGreaterThanOrEqual(first + 2 * 65536);
+  });
+  test("where the record cannot be had, by a name: in the same network namespace two containers differ", async () => {
+    using dir = temporary();
+    const held = `${NSRUN.join(" ")} run -- sh -c 'cat /proc/self/uid_map; read _'`;
+    const script = `mount -t tmpfs -o ro t /var/cache; export NSRUN_CACHE=${dir.path}
+      mkfifo ${dir.file("fifo")}; sleep 600 >${dir.file("fifo")} & keep=$!
+      ${held} <${dir.file("fifo")} >${dir.file("one")} & first=$!
+      while ! [ -s ${dir.file("one")} ]; do sleep 0.01; done
+      cat ${dir.file("one")}; echo | ${held}; kill $keep; wait $first || :`;
+    const { stdout, stderr } = await shell(["unshare", "-m", "-n", "sh", "-c", script]);
+    expect({
+      firsts: stdout
+        .trim()
+        .split(/\s+/)
+        .filter((_, i) => i % 3 === 1),
+      stderr,
+    }).toEqual({
+      firsts: ["100000", "165536"],
+      stderr: "",
+    });
   });
 });
 

@@ -43,6 +43,13 @@ const age = (name: string, days: number): void => {
   utimesSync(join(cache, `use-${name}`), then, then);
 };
 
+test("the records of what is in use stay", () => {
+  mkdirSync(cache, { mode: 0o700 });
+  for (const name of ["ids", "networks"]) writeFileSync(join(cache, name), "");
+  expect([cacheEntries(cache), prune(cache)]).toEqual([[], []]);
+  expect(readdirSync(cache).sort()).toEqual(["ids", "networks"]);
+});
+
 test("a tree that a process uses stays, whatever its age; after a kill -9 it goes, with its mark", async () => {
   const child = user("hold", archive("a.tar", 5));
   const { value } = await child.stdout.getReader().read();

@@ -4,7 +4,7 @@ import { container } from "nsrun";
 
 // root chooses the ids; the host's own programs are what that user can certainly read
 const root = process.getuid?.() === 0;
-await using box = await container(root ? { uidMap: ["0:100000:65536"], share: ["mnt"] } : {});
+await using box = await container(root ? { uidMap: ["0:1000000000:65536"], share: ["mnt"] } : {});
 
 const inside = await box.exec("id -u; cat /proc/self/uid_map");
 const [id, map = ""] = inside.stdout.trim().split("\n");

@@ -1,7 +1,8 @@
 /** Run by test/live/net.test.ts as `unshare -n bun scenarios.ts NAME`: alone in a fresh network namespace, with `ip` as witness. */
 import assert from "node:assert/strict";
-import { openSync, readdirSync, readlinkSync } from "node:fs";
+import { openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { NetlinkError, UsageError } from "../../../src/errors.ts";
+import { holdName } from "../../../src/ffi/abstract.ts";
 import { sys } from "../../../src/ffi/syscall.ts";
 import * as net from "../../../src/net/index.ts";
 import { RTM } from "../../../src/net/message.ts";
@@ -287,6 +288,18 @@ const scenarios: Record<string, () => Promise<void> | void> = {
       assert.deepEqual([first.host.text, second.host.text], ["10.0.0.1/24", "10.0.1.1/24"]);
       assert.equal(error({ hostIp: "10.0.1.9/24" }), "--host-ip 10.0.1.9/24: 10.0.1.0/24 is in use by another container");
     }
+    // root has a record of his own: what others do with the names of sockets is nothing to him
+    if (process.getuid?.() === 0 && readFileSync("/proc/self/uid_map", "utf8").includes("4294967295")) {
+      using squatter = holdName("nsrun/net/10.0.0.0/24", "take a name");
+      assert(squatter);
+      assert.equal(take(), "10.0.0.1/24 10.0.0.2/24", "squatted");
+    }
+    // another network namespace may have the same
+    {
+      using _here = net.reserveSubnet();
+      const { fd } = await otherNetns();
+      assert.equal(inNetns(fd, take), "10.0.0.1/24 10.0.0.2/24");
+    }
     // another process, which is killed
     const holder = Bun.spawn([process.execPath, import.meta.path, "hold"], { stdin: "pipe", stdout: "pipe" });
     const held = new TextDecoder().decode((await holder.stdout.getReader().read()).value);
@@ -311,6 +324,11 @@ const scenarios: Record<string, () => Promise<void> | void> = {
     assert.equal(take(), "10.0.2.1/24 10.0.2.2/24");
     assert.equal(error({ hostIp: "10.0.0.77/24" }), "--host-ip 10.0.0.77/24: address already in use on nsr0");
     assert.equal(error({ hostIp: "10.0.0.1/24", ip: "10.0.0.77/24" }), "--ip 10.0.0.77/24: address already in use on nsr0");
+    // a subnet that is on another link, whole or in part, by an address or a route; a wider one leaves ours alone
+    assert.equal(error({ hostIp: "10.0.0.5/25" }), "--host-ip 10.0.0.5/25: 10.0.0.0/25 is already on nsr0");
+    assert.equal(error({ ip: "10.0.0.200/24" }), "--ip 10.0.0.200/24: 10.0.0.0/25 is already on nsr0");
+    assert.equal(error({ hostIp: "10.0.1.1/24" }), "--host-ip 10.0.1.1/24: 10.0.1.64/26 is already on nsr0");
+    assert.equal(error({ hostIp: "10.0.0.9/28" }), "");
     assert.equal(error({ hostIp: "10.7.0.1/24" }), "");
     assert.equal(error({ ip: "fd00::5/64" }), "");
     output("ip", "address", "add", "10.9.9.9/8", "dev", "nsr0");
