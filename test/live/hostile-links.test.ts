@@ -170,8 +170,10 @@ asRoot("it mounts in the host's tree")(
     expect(named.stdout).toContain(" /home/x ");
     const linked = await mounted("/link/x");
     expect(linked.stderr).toContain(
-      "find /link: EXDEV (invalid cross-device link)\nhint: a symbolic link of the root leads onto another mount",
+      "find /link: EXDEV (invalid cross-device link)\nhint: a symbolic link leads onto another mount",
     );
     expect(linked.code).toBe(125);
+    symlinkSync("/proc/sys", join(root, "data/out")); // of the mount's own
+    expect(await mounted("/home/out")).toMatchObject({ code: 125, stderr: expect.stringContaining("EXDEV") });
   },
 );

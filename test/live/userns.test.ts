@@ -84,9 +84,9 @@ describe.skipIf(reason !== undefined)("each way to have the host's root inside i
     [["--userns", "0:10"], MAPPED_SAID],
     [["--uid-map", "0:0"], MAPPED_SAID],
     [["--uid-map", "0:5:10", "--uid-map", "20:0"], MAPPED_SAID],
-    [["--uid-map", "0:100000:10", "--gid-map", "0:0"], gid],
+    [["--uid-map", "0:3000000:10", "--gid-map", "0:0"], gid],
     [["--userns", "1:10"], ""],
-    [["--uid-map", "0:100000:10"], ""],
+    [["--uid-map", "0:3000000:10"], ""],
     [["--unshare", "user"], ""],
     [[], ""],
   ] as const)
