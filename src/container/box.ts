@@ -46,6 +46,7 @@ export function signalNumber(signal: string | number): number {
     if (Number.isInteger(signal) && signal >= 1 && signal <= 64) return signal;
     throw new UsageError(`unknown signal: ${signal}`);
   }
+  if (typeof signal !== "string") throw new UsageError(`unknown signal: ${typeof signal}`);
   const number = SIGNALS[signal.replace(/^SIG/, "") as keyof typeof SIGNALS];
   if (number === undefined) throw new UsageError(`unknown signal: ${signal}`);
   return number;

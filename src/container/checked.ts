@@ -90,6 +90,10 @@ export const EXEC = {
   stderr: STREAM,
 } as const satisfies Record<keyof ExecOptions, Kinds>;
 
+/** Of options whose strings are words: which. */
+const STREAMS = ["inherit", "ignore", "pipe"];
+const WORDS: Readonly<Record<string, readonly string[]>> = { stdin: STREAMS, stdout: STREAMS, stderr: STREAMS, tty: ["auto"] };
+
 type Table = Readonly<Record<string, Kinds>>;
 
 const isList = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === "string");
@@ -120,6 +124,8 @@ export function checkOptions(options: unknown, ...tables: readonly Table[]): voi
     // no kind is part of another's name
     if (kind !== "undefined" && !kinds.includes(kind))
       throw new UsageError(`${key}: expected ${kinds.split(" ").map(inWords).join(" or ")}, not ${inWords(kind)}`);
+    if (kind === "string" && Object.hasOwn(WORDS, key) && !WORDS[key]!.includes(value as string))
+      throw new UsageError(`${key} ${value}: expected one of ${WORDS[key]!.join(" ")}`);
   }
 }
 

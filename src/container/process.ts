@@ -40,8 +40,11 @@ function assignments(options: Pick<ContainerOptions, "env" | "envFile">): Map<st
     }
   }
   const given = options.env ?? [];
-  const list = Array.isArray(given) ? given : Object.entries(given).map(([key, value]) => `${key}=${value}`);
-  for (const text of list) assign(env, text, "--env");
+  const pair = ([key, value]: [string, unknown]) => {
+    if (typeof value !== "string") throw new UsageError(`env: the value of ${key} is no string`);
+    return `${key}=${value}`;
+  };
+  for (const text of Array.isArray(given) ? given : Object.entries(given).map(pair)) assign(env, text, "--env");
   return env;
 }
 

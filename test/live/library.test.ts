@@ -67,6 +67,18 @@ describe.skipIf(reason !== undefined)("run", () => {
     ],
     ["no object", () => run(["true"], "x" as never), "the options: expected an object, not a string", undefined],
     [
+      "a variable without a value",
+      () => run(["true"], { env: { A: undefined } } as never),
+      "env: the value of A is no string",
+      undefined,
+    ],
+    [
+      "a word for a stream",
+      () => run(["true"], { stdin: "no" } as never),
+      "stdin no: expected one of inherit ignore pipe",
+      undefined,
+    ],
+    [
       "no command",
       () => run(undefined as unknown as string),
       "the command: expected a list of strings, not undefined",
