@@ -61,19 +61,18 @@ export class Owners {
     ];
   }
 
-  /** Gives all that was noted below `dirFd`. Throws SyscallError for the first that fails. */
-  apply(dirFd: number): void {
+  /** Gives all that was noted below `dirFd`, one process a step. Throws SyscallError for the first that fails. */
+  *apply(dirFd: number): Generator<undefined, void> {
     let batch: Call[] = [];
-    const flush = () => {
-      if (batch.length > 0) insideUserNamespace(this.maps, batch, [dirFd]);
-      batch = [];
-    };
     for (const [parent, names] of this.#found) {
       if (names.size === 0) continue;
       batch.push(...this.#calls(dirFd, parent, names));
-      if (batch.length >= BATCH) flush();
+      if (batch.length < BATCH) continue;
+      insideUserNamespace(this.maps, batch, [dirFd]);
+      batch = [];
+      yield;
     }
-    flush();
+    if (batch.length > 0) insideUserNamespace(this.maps, batch, [dirFd]);
   }
 }
 

@@ -5,9 +5,9 @@ import { errno } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { failed, must, sys } from "../ffi/syscall.ts";
-import { sweep } from "./build-once.ts";
 import { EAGAIN, LOCK_EX, LOCK_NB, markPath } from "./cache-use.ts";
 import { statFd, statPath } from "./stat.ts";
+import { sweep } from "./temporary.ts";
 import { removeTree } from "./tree.ts";
 
 export interface CacheEntry {

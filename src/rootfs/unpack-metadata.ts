@@ -120,10 +120,11 @@ export class Metadata {
     return this.#times;
   }
 
-  /** Owners, modes and times of directories, deepest first. */
-  finish(): void {
+  /** Owners, modes and times of directories, deepest first, one a step. */
+  *finish(): Generator<undefined, void> {
     const paths = [...this.#directories.keys()].sort().reverse();
     for (const path of paths) {
+      yield;
       const data = this.#directories.get(path);
       const parts = path === "" ? [] : path.split("/");
       const found = this.site.tree.directory(parts);
