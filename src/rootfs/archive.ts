@@ -6,11 +6,11 @@ import { errno, errnoText } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { bytes } from "../ffi/syscall.ts";
+import { isDue, turn } from "../turn.ts";
 import { compileForUnpacking } from "./compiler.ts";
 import { decompress } from "./decompress.ts";
 import { LIMITS, RATIO_FROM } from "./limits.ts";
 import { show } from "./names.ts";
-import { isDue, turn } from "./turn.ts";
 import { type UnpackOptions, type UnpackReport, unpackTar } from "./unpack.ts";
 
 export interface UnpackFileOptions extends UnpackOptions {

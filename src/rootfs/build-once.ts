@@ -6,12 +6,12 @@ import { errno } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { failed, sys } from "../ffi/syscall.ts";
+import { atOnce, inTurns, unlessAborted } from "../turn.ts";
 import { atExit } from "./at-exit.ts";
 import { drop, EAGAIN, hold, LOCK_EX, LOCK_NB } from "./cache-use.ts";
 import { statFd, statPath } from "./stat.ts";
 import { syncFileSystem } from "./sync.ts";
 import { makeTemporary, type RemoveOwned, removing, sweeping } from "./temporary.ts";
-import { atOnce, inTurns, unlessAborted } from "./turn.ts";
 
 export interface Built {
   /** Absolute path of the complete directory: read it, never write it. */

@@ -5,12 +5,13 @@ import { errnoName, errnoText } from "../ffi/errno.ts";
 import { AT_FDCWD } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { IdMaps } from "../plan/spec.ts";
+import { inTurns } from "../turn.ts";
+import { atExit } from "./at-exit.ts";
 import { type Built, buildOnce } from "./build-once.ts";
 import { cacheDir } from "./cache-dir.ts";
 import type { UnpackLimits } from "./limits.ts";
 import { show } from "./names.ts";
 import { identity, type Stat, statPath } from "./stat.ts";
-import { inTurns } from "./turn.ts";
 import type { UnpackReport } from "./unpack.ts";
 
 export { cacheDir } from "./cache-dir.ts";
@@ -117,6 +118,7 @@ async function hashed(cache: string, path: string, stat: Stat, signal: AbortSign
 async function note(cache: string, stat: Stat, sha: string): Promise<void> {
   const path = memoPath(cache, stat);
   const temporary = `${path}.${process.pid}`;
+  using _temporary = atExit(() => sys("unlinkat", AT_FDCWD, temporary, 0));
   try {
     await writeFile(temporary, `${identity(stat)}\n${sha}\n`, { mode: 0o600 });
     await rename(temporary, path);

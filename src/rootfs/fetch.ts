@@ -7,6 +7,7 @@ import { chmod, copyFile, rename } from "node:fs/promises";
 import { NsrunError } from "../errors.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { inTurns } from "../turn.ts";
 import { unpackFile } from "./archive.ts";
 import { atExit } from "./at-exit.ts";
 import { cachedBusybox, HINT } from "./busybox.ts";
@@ -14,7 +15,6 @@ import { elfKindOf } from "./elf.ts";
 import { runProgram } from "./fetch-program.ts";
 import { makeTemporary, sweeping } from "./temporary.ts";
 import { removeTree } from "./tree.ts";
-import { inTurns } from "./turn.ts";
 
 interface Manager {
   /** Programs that must be there; the first one names the manager. */

@@ -7,7 +7,7 @@ import { native, PLAN_ADDRESS } from "../ffi/native.ts";
 import { encode, type RawStep } from "../ffi/program.ts";
 import { must } from "../ffi/syscall.ts";
 import { sealedFile } from "../ffi/vexec.ts";
-import { unlessAborted } from "./turn.ts";
+import { unlessAborted } from "../turn.ts";
 
 /** The directory's descriptor in the child. */
 const DIR = 3;

@@ -4,15 +4,15 @@ import { NsrunError } from "../errors.ts";
 import { Fd } from "../ffi/fd.ts";
 import { O } from "../ffi/flags.ts";
 import { must, sys } from "../ffi/syscall.ts";
+import { atOnce, type Steps } from "../turn.ts";
 import { LOCK_EX, LOCK_NB } from "./cache-use.ts";
 import { statFd, statPath } from "./stat.ts";
 import { listAll, removal } from "./tree.ts";
-import { atOnce } from "./turn.ts";
 
 const DIRECTORY = O.O_RDONLY | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC;
 
 /** Removes what we may not remove ourselves, files of granted ids, by its name in the cache. */
-export type RemoveOwned = (name: string) => void;
+export type RemoveOwned = (name: string) => Steps;
 
 /** A directory of ours, held locked as long as we live; made again when a sweep was faster than the lock. */
 export function makeTemporary(cacheFd: number): { fd: Fd; name: string } {
@@ -33,7 +33,7 @@ export function makeTemporary(cacheFd: number): { fd: Fd; name: string } {
 }
 
 /** Removes what dead builders left, in steps. Not being able to is no reason to fail: it is never used. */
-export function* sweeping(cacheFd: number, remove?: RemoveOwned): Generator<undefined, void> {
+export function* sweeping(cacheFd: number, remove?: RemoveOwned): Steps {
   for (const name of listAll(cacheFd)) {
     if (!name.startsWith("tmp-")) continue;
     const number = sys("openat", cacheFd, name, DIRECTORY, 0);
@@ -50,13 +50,13 @@ export function* sweeping(cacheFd: number, remove?: RemoveOwned): Generator<unde
 export const sweep = (cacheFd: number, remove?: RemoveOwned): void => atOnce(sweeping(cacheFd, remove));
 
 /** Removes a tree, in steps, and says nothing when it cannot. */
-export function* removing(cacheFd: number, name: string, remove?: RemoveOwned): Generator<undefined, void> {
+export function* removing(cacheFd: number, name: string, remove?: RemoveOwned): Steps {
   try {
     try {
       yield* removal(cacheFd, name);
     } catch (error) {
       if (!remove) throw error;
-      remove(name);
+      yield* remove(name);
     }
   } catch {
     // the error that brought us here matters more; the next sweep tries again

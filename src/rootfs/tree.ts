@@ -5,9 +5,9 @@
 import { errno } from "../ffi/errno.ts";
 import { AT, O } from "../ffi/flags.ts";
 import { failed, sys } from "../ffi/syscall.ts";
+import { atOnce, type Steps } from "../turn.ts";
 import { GUARDS } from "./guards.ts";
 import { type ByteString, cstr } from "./names.ts";
-import { atOnce } from "./turn.ts";
 
 const ENOENT = -errno("ENOENT");
 const ENOTDIR = -errno("ENOTDIR");
@@ -74,7 +74,7 @@ export function removeName(parent: number, name: ByteString): number {
  * Removes `name` with all below it, one name a step, following nothing; directories without permission are given it first. Of a
  * large tree one descriptor a level is open. Throws SyscallError.
  */
-export function* removal(parent: number, name: ByteString): Generator<undefined, void> {
+export function* removal(parent: number, name: ByteString): Steps {
   yield;
   const flat = removeName(parent, name);
   if (flat !== -errno("ENOTEMPTY") && flat !== -errno("EACCES")) {

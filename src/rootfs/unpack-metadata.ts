@@ -4,6 +4,7 @@
  */
 import { O } from "../ffi/flags.ts";
 import { bytes, must, sys } from "../ffi/syscall.ts";
+import type { Steps } from "../turn.ts";
 import { GUARDS } from "./guards.ts";
 import { type ByteString, cstr, show } from "./names.ts";
 import { statFd } from "./stat.ts";
@@ -121,7 +122,7 @@ export class Metadata {
   }
 
   /** Owners, modes and times of directories, deepest first, one a step. */
-  *finish(): Generator<undefined, void> {
+  *finish(): Steps {
     const paths = [...this.#directories.keys()].sort().reverse();
     for (const path of paths) {
       yield;

@@ -12,11 +12,11 @@
  */
 import { O, S } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
+import { inTurns, isDue, type Steps, turn } from "../turn.ts";
 import { GUARDS } from "./guards.ts";
 import { Budget, LIMITS } from "./limits.ts";
 import { type ByteString, cstr, show } from "./names.ts";
 import { type TarEntry, TarReader } from "./tar.ts";
-import { inTurns, isDue, turn } from "./turn.ts";
 import { Files } from "./unpack-file.ts";
 import { Metadata } from "./unpack-metadata.ts";
 import { emptyReport, type UnpackOptions, type UnpackReport } from "./unpack-options.ts";
@@ -76,7 +76,7 @@ export class Unpacker implements Disposable {
   }
 
   /** What is done when all members are there, in steps. */
-  finish(): Generator<undefined, void> {
+  finish(): Steps {
     return this.#metadata.finish();
   }
 

@@ -7,6 +7,7 @@ import {
   CHECKOUT,
   canRun,
   eventually,
+  isRoot,
   marked,
   marker,
   NSRUN,
@@ -19,6 +20,7 @@ import {
   works,
 } from "./helpers.ts";
 import { strace } from "./strace.ts";
+import { hasRanges } from "./user.ts";
 
 const SIGNALS = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129, SIGQUIT: 131 } as const;
 /** Milliseconds from the wish to the end; it is some 50 on a free machine. */
@@ -40,6 +42,10 @@ const unfinished = (cache: string): string | undefined => left(cache).find((name
 function child(argv: readonly string[], env: Record<string, string>) {
   return Bun.spawn([...NSRUN, ...argv], { cwd: CHECKOUT, env: { ...process.env, ...env }, stdout: "pipe", stderr: "pipe" });
 }
+
+/** As root owners are given at once, and files removed as any others. */
+const rangeReason = skipReason("interrupted, with granted ids", [[!isRoot, "root needs no help with owners"], hasRanges]);
+const rangeTest = (name: string, body: () => Promise<void>) => test.skipIf(rangeReason !== undefined)(name, body, 60_000);
 
 describe.skipIf(reason !== undefined)("while an archive is unpacked", () => {
   for (const [signal, code] of Object.entries(SIGNALS)) {
@@ -75,6 +81,27 @@ describe.skipIf(reason !== undefined)("while an archive is unpacked", () => {
       else process.env.NSRUN_CACHE = before;
     }
   }, 60_000);
+
+  rangeTest("also where its owners are given, and it is removed, in a user namespace", async () => {
+    using dir = temporary();
+    const cache = dir.file("cache");
+    const rootfs = dir.file("owned.tar");
+    const files = Array.from({ length: 12_000 }, (_, i) => member({ name: `d${i % 100}/f${i}`, uid: 5, gid: 6 }));
+    writeFileSync(rootfs, tar(...files));
+    const env = { NSRUN_CACHE: cache };
+    // the last ones come when a child works for us, on a machine as fast as ours
+    for (const ms of [300, 600, 900, 1200]) {
+      const nsrun = child(["run", "--rootfs", rootfs, "--", "true"], env);
+      await eventually("a part of the tree", () => unfinished(cache), 20_000);
+      await Bun.sleep(ms);
+      const whole = left(cache).some((name) => name.startsWith("rootfs-"));
+      nsrun.kill("SIGTERM");
+      await nsrun.exited;
+      if (!whole && !left(cache).some((name) => name.startsWith("rootfs-"))) expect(left(cache)).toEqual([]);
+      expect(left(cache).filter((name) => /^(tmp|lock)-/.test(name))).toEqual([]);
+      await shell(["unshare", "-U", "--map-auto", "-r", "rm", "-rf", cache]);
+    }
+  });
 
   test.skipIf(!works("strace", "-V") || !works("busybox", "true"))(
     "the file system is written to disk by another process, before the tree has its name",

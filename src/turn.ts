@@ -19,14 +19,24 @@ export async function turn(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
 }
 
+/** What a step yields that waits for another process: the next one looks again. */
+export const WAIT = "wait";
+/** Milliseconds until then. */
+const PAUSE = 1;
+
+export type Steps = Generator<typeof WAIT | undefined, void>;
+
 /** All steps of `work`, in slices. */
-export async function inTurns(work: Iterable<unknown>, signal?: AbortSignal): Promise<void> {
-  for (const _ of work) if (isDue()) await turn(signal);
+export async function inTurns(work: Steps, signal?: AbortSignal): Promise<void> {
+  for (const step of work) {
+    if (step === WAIT) await new Promise((wake) => setTimeout(wake, PAUSE));
+    if (step === WAIT || isDue()) await turn(signal);
+  }
 }
 
 /** All steps of `work`, now. */
-export function atOnce(work: Iterator<unknown>): void {
-  while (!work.next().done);
+export function atOnce(work: Steps): void {
+  for (const step of work) if (step === WAIT) Bun.sleepSync(PAUSE);
 }
 
 /** What `work` gives, or the reason of a signal that fires before: then nobody waits for `work` any more. */
