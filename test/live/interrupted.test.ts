@@ -11,6 +11,7 @@ import {
   marked,
   marker,
   NSRUN,
+  PROGRAM,
   shell,
   skipReason,
   smallRoot,
@@ -43,6 +44,10 @@ function child(argv: readonly string[], env: Record<string, string>) {
   return Bun.spawn([...NSRUN, ...argv], { cwd: CHECKOUT, env: { ...process.env, ...env }, stdout: "pipe", stderr: "pipe" });
 }
 
+const traceReason = skipReason("syncfs, traced", [
+  [works("strace", "-V"), "no strace"],
+  [works("busybox", "true"), "no busybox"],
+]);
 /** As root owners are given at once, and files removed as any others. */
 const rangeReason = skipReason("interrupted, with granted ids", [[!isRoot, "root needs no help with owners"], hasRanges]);
 const rangeTest = (name: string, body: () => Promise<void>) => test.skipIf(rangeReason !== undefined)(name, body, 60_000);
@@ -103,7 +108,7 @@ describe.skipIf(reason !== undefined)("while an archive is unpacked", () => {
     }
   });
 
-  test.skipIf(!works("strace", "-V") || !works("busybox", "true"))(
+  test.skipIf(traceReason !== undefined)(
     "the file system is written to disk by another process, before the tree has its name",
     async () => {
       using dir = temporary();
@@ -140,7 +145,15 @@ function slowManager(dir: Temporary, mark: string): Record<string, string> {
   return { PATH: bin, NSRUN_CACHE: dir.file("cache"), NSRUN_BUSYBOX: "" };
 }
 
-describe.skipIf(reason !== undefined || process.env.NSRUN_TEST_PROGRAM !== undefined)("while a busybox is fetched", () => {
+const fetchReason = skipReason("a busybox that is fetched", [
+  canRun,
+  [PROGRAM === undefined, "the executable has its own busybox"],
+]);
+const guardReason = skipReason("a package manager and kill -9", [
+  [works("setpriv", "--pdeathsig", "TERM", "true"), "no setpriv of util-linux"],
+]);
+
+describe.skipIf(fetchReason !== undefined)("while a busybox is fetched", () => {
   const fetching = async (dir: Temporary, mark: string) => {
     await shell(["mkfifo", dir.file("fifo")]);
     const nsrun = child(["run", "--", "true"], slowManager(dir, mark));
@@ -165,7 +178,7 @@ describe.skipIf(reason !== undefined || process.env.NSRUN_TEST_PROGRAM !== undef
     }, 30_000);
   }
 
-  test.skipIf(!works("setpriv", "--pdeathsig", "TERM", "true"))(
+  test.skipIf(guardReason !== undefined)(
     "a package manager does not outlive an nsrun that was killed",
     async () => {
       using dir = temporary();
