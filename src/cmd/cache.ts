@@ -5,6 +5,7 @@ import { AT_FDCWD } from "../ffi/flags.ts";
 import { cacheDir, cachePath } from "../rootfs/cache-dir.ts";
 import type { CacheEntry } from "../rootfs/prune.ts";
 import { statPath } from "../rootfs/stat.ts";
+import type { Steps } from "../turn.ts";
 import { print, warn } from "./print.ts";
 
 const DAY = 86_400_000;
@@ -65,7 +66,7 @@ function days(text: string | undefined): number | undefined {
 }
 
 /** How files of granted ids are removed: only in a user namespace where they are ours. */
-async function remover(): Promise<((path: string) => void) | undefined> {
+async function remover(): Promise<((path: string) => Steps) | undefined> {
   if (process.geteuid?.() === 0) return undefined;
   const { maps } = await idMaps(findCaller(), {});
   if (!maps.writers) return undefined;

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 
 /** Passed on as they are. */
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT"] as const;
-/** Without a container yet, these end nsrun as they would have without a handler. */
+/** Without a container yet, these end nsrun as they would have without a handler; what is half made is undone (src/rootfs/at-exit.ts). */
 const ENDING: readonly string[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 /** Asked to end: after the timeout there is no asking. */
 const STOPPING: readonly string[] = ["SIGTERM", "SIGHUP"];

@@ -128,7 +128,7 @@ function openTerminal(mode: RunOptions["tty"], streams: Streams): Terminal | und
   }
 }
 
-function endOnAbort(process: Supervised, signal: AbortSignal | undefined, terminal: Terminal | undefined): void {
+export function endOnAbort(process: Supervised, signal: AbortSignal | undefined, terminal?: Terminal): void {
   const end = () => {
     process.kill(SIGNALS.KILL);
     terminal?.discard();
@@ -162,7 +162,8 @@ export async function start(command: readonly string[], options: RunOptions = {}
 
 /**
  * Runs a command in a new container and waits for its end. Like `unshare -fpmuin --mount-proc chroot ROOT COMMAND`.
- * @throws NsrunError and its kinds, when the container cannot be made or the command not be executed
+ * @throws NsrunError and its kinds, when the container cannot be made or the command not be executed; the reason of `signal`, when
+ * that fires while the root is being made
  */
 export async function run(command: readonly string[] | string, options: RunOptions = {}): Promise<RunResult> {
   const running = await start(typeof command === "string" ? ["/bin/sh", "-c", command] : command, options);

@@ -63,6 +63,7 @@ export const CONTAINER = {
   propagation: "string",
   init: "boolean",
   say: "function",
+  signal: "signal",
   maxSize: "number string",
   maxEntries: "number string",
   maxDepth: "number string",
@@ -76,7 +77,6 @@ export const RUN = {
   stdout: STREAM,
   stderr: STREAM,
   tty: "boolean string",
-  signal: "signal",
   observer: "object",
 } as const satisfies Record<Exclude<keyof RunOptions, keyof ContainerOptions>, Kinds>;
 

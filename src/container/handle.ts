@@ -4,7 +4,7 @@ import { AT_FDCWD, O, SIGNALS } from "../ffi/flags.ts";
 import { failed, sys } from "../ffi/syscall.ts";
 import { buildJoin } from "../plan/join.ts";
 import type { ContainerSpec, ProcessSpec } from "../plan/spec.ts";
-import { complete, launch, type RunResult, resultOf, stdioSlots } from "./box.ts";
+import { complete, endOnAbort, launch, type RunResult, resultOf, stdioSlots } from "./box.ts";
 import { CONTAINER, checkCommand, checkOptions, EXEC } from "./checked.ts";
 import { type Ended, Supervised } from "./container.ts";
 import { explainExec } from "./explain.ts";
@@ -104,13 +104,14 @@ export class Container implements AsyncDisposable {
 
 /**
  * A container without a command, ready for {@link Container.exec}.
- * @throws NsrunError and its kinds
+ * @throws NsrunError and its kinds; the reason of `signal`, when that fires while the root is being made
  */
 export async function container(options: ContainerOptions = {}): Promise<Container> {
   checkOptions(options, CONTAINER);
   const streams = new Streams(["ignore", "ignore", "ignore"]);
   const completed = await complete([], { ...options, init: true }, streams);
   const process = await launch(completed, streams, -1);
+  endOnAbort(process, options.signal);
   try {
     await process.ready;
   } catch (error) {

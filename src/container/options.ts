@@ -101,6 +101,11 @@ export interface ContainerOptions extends LimitOptions {
   init?: boolean | undefined;
   /** A line about something slow, such as unpacking. Default: nothing. */
   say?: ((text: string) => void) | undefined;
+  /**
+   * Ends the container when it fires. Where its root is still being made (an archive unpacked, a busybox fetched), that is ended and
+   * undone, and the promise is rejected with the signal's reason.
+   */
+  signal?: AbortSignal | undefined;
 }
 
 export interface RunOptions extends ContainerOptions {
@@ -117,8 +122,6 @@ export interface RunOptions extends ContainerOptions {
    * that are terminals, which are put into raw mode until the end. Default false.
    */
   tty?: boolean | "auto" | undefined;
-  /** Ends the container when it fires. */
-  signal?: AbortSignal | undefined;
   /** Looks on while it starts: --timings, --step. */
   observer?: Observer | undefined;
 }

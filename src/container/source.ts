@@ -47,7 +47,7 @@ async function lower(options: ContainerOptions, ids: FindIds, mapped: boolean): 
   const say = options.say ?? (() => {});
   if (rootfs === undefined || rootfs === "host") refuseArchiveOptions(options);
   if (rootfs === undefined) {
-    return busyboxLower(options.busybox, chosenRecipe() === "detached" && !mapped, say);
+    return busyboxLower(options.busybox, chosenRecipe() === "detached" && !mapped, say, options.signal);
   }
   if (rootfs === "host") return "/";
   if (rootfs === "") throw new UsageError("--rootfs: empty path");
@@ -61,7 +61,7 @@ async function lower(options: ContainerOptions, ids: FindIds, mapped: boolean): 
   if (type !== S.S_IFREG) throw new UsageError(`--rootfs ${rootfs}: neither a directory nor an archive`);
   const { cachedTar } = await import("../rootfs/cache.ts");
   const { askedLimits } = await import("../rootfs/limits.ts");
-  return (await cachedTar(path, await ids(), say, askedLimits(options))).dir;
+  return (await cachedTar(path, await ids(), say, askedLimits(options), options.signal)).dir;
 }
 
 /** Where something is mounted below `directory`, as paths from there. */

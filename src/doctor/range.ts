@@ -2,8 +2,9 @@
 import { setgroupsAllowed } from "../container/caller.ts";
 import { NsrunError } from "../errors.ts";
 import { rootlessMaps } from "../ids/choose.ts";
-import { insideUserNamespace } from "../ids/inside.ts";
+import { inUserNamespace } from "../ids/inside.ts";
 import { total } from "../ids/map.ts";
+import { atOnce } from "../turn.ts";
 import type { Attempt, Host } from "./probe.ts";
 
 /** Tries to be user and group 1 inside: ids that only a range has. */
@@ -14,7 +15,7 @@ export function rangeByHelpers({ euid, egid }: Host): Attempt {
     try {
       const become = (call: "setresgid" | "setresuid", what: string) =>
         ({ label: `become ${what} 1`, call, args: [1, 1, 1] }) as const;
-      insideUserNamespace(maps, [become("setresgid", "group"), become("setresuid", "user")], []);
+      atOnce(inUserNamespace(maps, [become("setresgid", "group"), become("setresuid", "user")], []));
       return { works: true, detail: `${total(maps.uid)} ids` };
     } catch (error) {
       if (error instanceof NsrunError) return { works: false, detail: error.message };

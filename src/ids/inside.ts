@@ -8,6 +8,7 @@ import { bytes, failed, must, sys } from "../ffi/syscall.ts";
 import { sealedFile, vexec } from "../ffi/vexec.ts";
 import { mapPrograms, mapText } from "../plan/identity.ts";
 import type { IdMaps } from "../plan/spec.ts";
+import { type Steps, WAIT } from "../turn.ts";
 import { runTogether } from "./programs.ts";
 
 /** A call and what it is for. */
@@ -48,10 +49,14 @@ function program(calls: readonly Call[], socket: number): RawStep[] {
 }
 const BEFORE = 4;
 
-/** What the child says first: one byte, or a failure record {2, step, errno, 0}; nothing when it was killed. Blocks. */
-function listen(socket: number, calls: readonly Call[]): "ready" | "over" {
+const MSG_DONTWAIT = 0x40;
+const EAGAIN = -11;
+
+/** What the child says: one byte, or a failure record {2, step, errno, 0}; nothing when it has ended. Waits, without a flag against it. */
+function listen(socket: number, calls: readonly Call[], flags = 0): "ready" | "over" | "silent" {
   const record = bytes(16);
-  const length = sys("recvfrom", socket, record, 16, 0, 0, 0);
+  const length = sys("recvfrom", socket, record, 16, flags, 0, 0);
+  if (length === EAGAIN) return "silent";
   if (length === 1) return "ready";
   if (length !== 16) return "over";
   const view = new DataView(record.buffer);
@@ -78,20 +83,24 @@ function start(calls: readonly Call[], inherit: readonly number[]): { pid: numbe
 }
 
 /**
- * Makes `calls` in order, in a new user namespace and nothing else new, and waits for the end; `inherit` are descriptors that
- * they name. Blocks the JS thread. Shell: `unshare -U --map-auto -r …`. Throws SyscallError for the first call that fails.
+ * Makes `calls` in order, in a new user namespace and nothing else new, and waits for the end, in steps; `inherit` are descriptors
+ * that they name. Who leaves the steps before ends it. Shell: `unshare -U --map-auto -r …`. Throws SyscallError for the first call
+ * that fails.
  */
-export function insideUserNamespace(maps: IdMaps, calls: readonly Call[], inherit: readonly number[]): void {
+export function* inUserNamespace(maps: IdMaps, calls: readonly Call[], inherit: readonly number[]): Steps {
   const { pid, socket } = start(calls, inherit);
   const status = bytes(4);
+  let over = false;
   try {
     if (listen(socket, calls) === "ready") {
       writeMaps(pid, maps);
       sys("sendto", socket, bytes(1), 1, 0x4000 /* MSG_NOSIGNAL: if it is dead, the next line tells */, 0, 0);
-      listen(socket, calls);
+      while (listen(socket, calls, MSG_DONTWAIT) === "silent") yield WAIT;
     }
+    over = true;
   } finally {
-    sys("close", socket); // without a go it ends here
+    if (!over) sys("kill", pid, 9); // ours, and not reaped: nobody else has the number
+    sys("close", socket);
     sys("wait4", pid, status, 0, 0);
   }
   const value = new DataView(status.buffer).getInt32(0, true);

@@ -6,6 +6,7 @@ import { errno, errnoText } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { bytes } from "../ffi/syscall.ts";
+import { isDue, turn } from "../turn.ts";
 import { compileForUnpacking } from "./compiler.ts";
 import { decompress } from "./decompress.ts";
 import { LIMITS, RATIO_FROM } from "./limits.ts";
@@ -41,10 +42,12 @@ export async function* chunksOf(
   doing: string,
   onRead?: (chunk: Uint8Array) => void,
   reuse = () => false,
+  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const regular = (await file.stat()).isFile();
   let buffer = bytes(CHUNK);
   for (; ; buffer = reuse() ? buffer : bytes(CHUNK)) {
+    if (isDue()) await turn(signal);
     let length: number;
     try {
       length = regular ? readSync(file.fd, buffer, 0, CHUNK, null) : (await file.read(buffer, 0, CHUNK)).bytesRead;
@@ -73,7 +76,7 @@ export function unpackInto(file: FileHandle, path: string, rootFd: number, optio
   compileForUnpacking();
   const archive = options.archive ?? path;
   let plain = false; // what reads a tar has done with a chunk before it asks for the next; new memory for each takes as long as reading
-  const source = chunksOf(file, `read ${show(archive)}`, options.onRead, () => plain);
+  const source = chunksOf(file, `read ${show(archive)}`, options.onRead, () => plain, options.signal);
   const ratio = { maxRatio: options.maxRatio ?? LIMITS.maxRatio, from: RATIO_FROM };
   const tar = decompress(source, archive, ratio, () => {
     plain = true;

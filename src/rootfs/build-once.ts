@@ -2,15 +2,16 @@
  * Directories that are made once and then only read: built as `tmp-PID-RANDOM`, complete before renameat2(2) gives them
  * their name. So what has a name is whole, whenever we were killed; a tmp-* that nobody holds locked is a dead one's.
  */
-import { randomBytes } from "node:crypto";
-import { NsrunError } from "../errors.ts";
 import { errno } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
-import { failed, must, sys } from "../ffi/syscall.ts";
+import { failed, sys } from "../ffi/syscall.ts";
+import { atOnce, inTurns, unlessAborted } from "../turn.ts";
+import { atExit } from "./at-exit.ts";
 import { drop, EAGAIN, hold, LOCK_EX, LOCK_NB } from "./cache-use.ts";
 import { statFd, statPath } from "./stat.ts";
-import { listAll, removeTree } from "./tree.ts";
+import { syncFileSystem } from "./sync.ts";
+import { makeTemporary, type RemoveOwned, removing, sweeping } from "./temporary.ts";
 
 export interface Built {
   /** Absolute path of the complete directory: read it, never write it. */
@@ -19,60 +20,72 @@ export interface Built {
 }
 
 const RENAME_NOREPLACE = 1;
-const DIRECTORY = O.O_RDONLY | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC;
+const DIRECTORY = O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC;
 
 /** Whether the cache has `name` complete. One system call. */
 export const has = (cache: string, name: string): boolean => typeof statPath(AT_FDCWD, `${cache}/${name}`) !== "number";
 
-const running = new Map<string, Promise<Built>>();
+export interface BuildOptions {
+  readonly remove?: RemoveOwned | undefined;
+  /** Ends the building when it fires, with the signal's reason; of what was there nothing is left then. */
+  readonly signal?: AbortSignal | undefined;
+}
+type Build = (dirFd: number) => Promise<void>;
+
+const running = new Map<string, { readonly work: Promise<Built>; readonly signal: AbortSignal | undefined }>();
 
 /**
- * `CACHE/NAME`, built by `build` (told the empty directory's descriptor, 0755) unless it is there. One builder at a time.
- * `remove`: for what we may not remove ourselves, files of granted ids.
+ * `CACHE/NAME`, built by `build` (told the empty directory's descriptor, 0755) unless it is there. One builder at a time. By
+ * process.exit() in the middle it is undone as well.
  */
-export async function buildOnce(
-  cache: string,
-  name: string,
-  build: (dirFd: number) => Promise<void>,
-  remove?: (name: string) => void,
-): Promise<Built> {
+export async function buildOnce(cache: string, name: string, build: Build, options: BuildOptions = {}): Promise<Built> {
   const dir = `${cache}/${name}`;
-  await hold(cache, name); // before looking: what is there now stays
-  if (has(cache, name)) return { dir, fromCache: true };
-  const before = running.get(dir);
-  if (before) return before;
-  const work = locked(cache, name, build, remove).finally(() => running.delete(dir));
-  running.set(dir, work);
+  const { signal } = options;
+  for (;;) {
+    await hold(cache, name); // before looking: what is there now stays
+    if (has(cache, name)) return { dir, fromCache: true };
+    const before = running.get(dir);
+    if (!before) break;
+    try {
+      return await unlessAborted(before.work, signal);
+    } catch (error) {
+      if (signal?.aborted || !before.signal?.aborted) throw error; // another's wish to end it is not ours
+    }
+  }
+  const work = locked(cache, name, build, options).finally(() => running.delete(dir));
+  running.set(dir, { work, signal });
   return work;
 }
 
-async function locked(
-  cache: string,
-  name: string,
-  build: (dirFd: number) => Promise<void>,
-  remove?: (name: string) => void,
-): Promise<Built> {
-  using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, DIRECTORY & ~O.O_NOFOLLOW, 0);
+async function locked(cache: string, name: string, build: Build, { remove, signal }: BuildOptions): Promise<Built> {
+  using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, DIRECTORY, 0);
   const dir = `${cache}/${name}`;
-  using _lock = await lock(at.number, `lock-${name}`);
-  await hold(cache, name); // a builder in this process that failed meanwhile has dropped it
-  if (has(cache, name)) return { dir, fromCache: true };
-  sweep(at.number, remove);
-  const temporary = makeTemporary(at.number);
+  using _mark = atExit(() => drop(cache, name));
+  let whole = false;
   try {
-    await build(temporary.fd.number);
-    // a power cut must not leave a name whose files were never written (syncfs(2))
-    must(`write ${dir} to disk`, "syncfs", temporary.fd.number);
-    const result = sys("renameat2", at.number, temporary.name, at.number, name, RENAME_NOREPLACE);
-    if (result < 0 && result !== -errno("EEXIST")) throw failed(result, `rename to ${dir}`);
-    if (result < 0) removeTree(at.number, temporary.name);
+    using lock = await locking(at.number, `lock-${name}`, signal);
+    using _lock = atExit(() => lock[Symbol.dispose]());
+    await hold(cache, name); // a builder in this process that failed meanwhile has dropped it
+    whole = has(cache, name);
+    if (whole) return { dir, fromCache: true };
+    await inTurns(sweeping(at.number, remove), signal);
+    const temporary = makeTemporary(at.number);
+    using _fd = temporary.fd;
+    const undo = () => removing(at.number, temporary.name, remove);
+    using _tree = atExit(() => atOnce(undo()));
+    try {
+      await build(temporary.fd.number);
+      // a power cut must not leave a name whose files were never written (syncfs(2))
+      await syncFileSystem(temporary.fd.number, `write ${dir} to disk`, signal);
+      const result = sys("renameat2", at.number, temporary.name, at.number, name, RENAME_NOREPLACE);
+      if (result < 0 && result !== -errno("EEXIST")) throw failed(result, `rename to ${dir}`);
+      whole = true;
+    } finally {
+      await inTurns(undo()); // nothing, where it has its name
+    }
     return { dir, fromCache: false };
-  } catch (error) {
-    removeQuietly(at.number, temporary.name, remove);
-    drop(cache, name);
-    throw error;
   } finally {
-    temporary.fd.close();
+    if (!whole) drop(cache, name);
   }
 }
 
@@ -80,8 +93,9 @@ async function locked(
  * An exclusive flock(2) on a file of the cache, which is removed on release. Its holder's death releases it. Asked for in
  * turns of 10 ms: a lock has no descriptor to wait on, and a blocking call would keep the JS thread from its signals.
  */
-async function lock(cacheFd: number, name: string): Promise<Disposable> {
+async function locking(cacheFd: number, name: string, signal: AbortSignal | undefined): Promise<Disposable> {
   for (;;) {
+    signal?.throwIfAborted();
     const fd = Fd.from(
       `open ${name} in the cache`,
       "openat",
@@ -105,47 +119,5 @@ async function lock(cacheFd: number, name: string): Promise<Disposable> {
     fd.close();
     if (result < 0 && result !== EAGAIN) throw failed(result, `lock ${name} in the cache`);
     if (result < 0) await new Promise((wake) => setTimeout(wake, 10));
-  }
-}
-
-/** A directory of ours, held locked as long as we live; made again when a sweep was faster than the lock. */
-export function makeTemporary(cacheFd: number): { fd: Fd; name: string } {
-  for (let tries = 0; tries < 100; tries++) {
-    const name = `tmp-${process.pid}-${randomBytes(6).toString("hex")}`;
-    must("make a directory in the cache", "mkdirat", cacheFd, name, 0o755);
-    const number = sys("openat", cacheFd, name, DIRECTORY, 0);
-    if (number < 0) continue;
-    const fd = new Fd(number);
-    const there = sys("flock", number, LOCK_EX | LOCK_NB) === 0 ? statPath(cacheFd, name) : -1;
-    if (typeof there !== "number" && there.ino === statFd(number).ino) {
-      must("set the mode of a directory in the cache", "fchmod", number, 0o755);
-      return { fd, name };
-    }
-    fd.close();
-  }
-  throw new NsrunError("cannot make a temporary directory in the cache");
-}
-
-/** Removes what dead builders left. Not being able to is no reason to fail: it is never used. */
-export function sweep(cacheFd: number, remove?: (name: string) => void): void {
-  for (const name of listAll(cacheFd)) {
-    if (!name.startsWith("tmp-")) continue;
-    const number = sys("openat", cacheFd, name, DIRECTORY, 0);
-    if (number < 0) continue;
-    if (sys("flock", number, LOCK_EX | LOCK_NB) === 0) removeQuietly(cacheFd, name, remove);
-    sys("close", number);
-  }
-}
-
-function removeQuietly(cacheFd: number, name: string, remove?: (name: string) => void): void {
-  try {
-    try {
-      removeTree(cacheFd, name);
-    } catch (error) {
-      if (!remove) throw error;
-      remove(name);
-    }
-  } catch {
-    // the error that brought us here matters more; the next sweep tries again
   }
 }

@@ -20,6 +20,8 @@ export interface BusyboxOptions {
   readonly say?: (text: string) => void;
   /** Let the package manager fetch one when there is none; default true. */
   readonly fetch?: boolean;
+  /** Ends it when it fires, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Busybox {
@@ -114,7 +116,7 @@ export async function findBusybox(options: BusyboxOptions = {}): Promise<Busybox
   if (found) return found;
   if (options.fetch === false) throw new NsrunError("no static busybox found", { hint: HINT });
   const { fetchBusybox } = await import("./fetch.ts");
-  const file = await fetchBusybox(cacheDir(), options.say ?? (() => undefined));
+  const file = await fetchBusybox(cacheDir(), options.say ?? (() => undefined), options.signal);
   const stat = executable(file);
   if (typeof stat === "number") throw new NsrunError(`the fetched busybox cannot be used: ${errnoName(-stat)}`, { hint: HINT });
   return { file, origin: "fetched", key: keyOf(stat) };
@@ -141,11 +143,12 @@ export async function busyboxRoot(options: BusyboxOptions = {}): Promise<{ dir: 
   if (typeof statPath(AT_FDCWD, dir) !== "number") return { dir };
   const { buildOnce } = await import("./build-once.ts");
   const { appletsOf, populateBusyboxRoot } = await import("./skeleton.ts");
-  const built = await buildOnce(cache, name, async (dirFd) => {
+  const build = async (dirFd: number) => {
     const image = await Bun.file(busybox.file).bytes();
     const applets = (busybox.origin === "embedded" ? embeddedApplets : undefined) ?? appletsOf(image);
     await populateBusyboxRoot(dirFd, image, applets);
-  });
+  };
+  const built = await buildOnce(cache, name, build, { signal: options.signal });
   await pruneStale(cache);
   return built;
 }

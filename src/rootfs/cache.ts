@@ -5,6 +5,8 @@ import { errnoName, errnoText } from "../ffi/errno.ts";
 import { AT_FDCWD } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { IdMaps } from "../plan/spec.ts";
+import { inTurns } from "../turn.ts";
+import { atExit } from "./at-exit.ts";
 import { type Built, buildOnce } from "./build-once.ts";
 import { cacheDir } from "./cache-dir.ts";
 import type { UnpackLimits } from "./limits.ts";
@@ -27,20 +29,21 @@ export interface TreeIds {
  * The unpacked root of an archive file, from the cache or unpacked into it: `CACHE/rootfs-SHA256`, read only by agreement.
  * The same content under another name is the same root; a changed file is another, and so is one with other limits: what
  * they refuse must not depend on what is in the cache. Device nodes are never made: a container has a /dev of its own, and
- * its root is nodev. Throws UsageError, SyscallError.
+ * its root is nodev. Throws UsageError, SyscallError, the reason of a signal that fires meanwhile.
  */
 export async function cachedTar(
   path: string,
   ids?: TreeIds,
   say: (text: string) => void = () => {},
   limits: Partial<UnpackLimits> = {},
+  signal?: AbortSignal,
 ): Promise<Built> {
   const cache = cacheDir();
   const range = ids?.maps.writers ? ids.maps : undefined;
   const nested = ids && sys("geteuid") === 0 ? ids.maps : undefined; // root of a user namespace
   const known = range ?? nested;
   const stat = regularFile(path);
-  const sha = (await remembered(cache, stat)) ?? (await hashed(cache, path, stat));
+  const sha = (await remembered(cache, stat)) ?? (await hashed(cache, path, stat, signal));
   const asked = Object.keys(limits).length > 0 ? JSON.stringify(limits) : "";
   const key = digest(
     `nsrun ${FORMAT} ${sys("geteuid")} ${sha}${known ? ` ${JSON.stringify([known.uid, known.gid])}` : ""}${asked}`,
@@ -57,6 +60,7 @@ export async function cachedTar(
     const owners = range && Owners ? new Owners(range) : undefined;
     const report = await unpackInto(file, path, dirFd, {
       ...limits,
+      signal,
       setid: known ? "owned" : true,
       ...(nested && contains ? { mapped: (uid, gid) => contains(nested.uid, uid) && contains(nested.gid, gid) } : {}),
       onRead: (chunk) => void hash.update(chunk),
@@ -64,10 +68,10 @@ export async function cachedTar(
       later: (path, owner) => owners?.record(path, owner) ?? (owner?.uid === 0 && owner.gid === 0),
     });
     if (hash.digest("hex") !== sha) throw new NsrunError(`${show(path)}: changed while it was read`);
-    owners?.apply(dirFd);
+    if (owners) await inTurns(owners.apply(dirFd), signal);
     tellSkipped(path, report, ids, say);
   };
-  return await buildOnce(cache, `rootfs-${key}`, build, remove);
+  return await buildOnce(cache, `rootfs-${key}`, build, { remove, signal });
 }
 
 /** What the tree lacks, once, when it is unpacked. */
@@ -97,12 +101,12 @@ async function remembered(cache: string, stat: Stat): Promise<string | undefined
   return noted === identity(stat) && sha !== undefined && /^[0-9a-f]{64}$/.test(sha) ? sha : undefined;
 }
 
-async function hashed(cache: string, path: string, stat: Stat): Promise<string> {
+async function hashed(cache: string, path: string, stat: Stat, signal: AbortSignal | undefined): Promise<string> {
   const { chunksOf, openArchive } = await import("./archive.ts");
   const hash = new Bun.CryptoHasher("sha256");
   const started = BigInt(Date.now()) * 1000000n;
   await using file = await openArchive(path);
-  for await (const chunk of chunksOf(file, `read ${show(path)}`)) hash.update(chunk);
+  for await (const chunk of chunksOf(file, `read ${show(path)}`, undefined, undefined, signal)) hash.update(chunk);
   const sha = hash.digest("hex");
   const after = regularFile(path);
   if (identity(after) !== identity(stat)) throw new NsrunError(`${show(path)}: changed while it was read`);
@@ -114,6 +118,7 @@ async function hashed(cache: string, path: string, stat: Stat): Promise<string> 
 async function note(cache: string, stat: Stat, sha: string): Promise<void> {
   const path = memoPath(cache, stat);
   const temporary = `${path}.${process.pid}`;
+  using _temporary = atExit(() => sys("unlinkat", AT_FDCWD, temporary, 0));
   try {
     await writeFile(temporary, `${identity(stat)}\n${sha}\n`, { mode: 0o600 });
     await rename(temporary, path);

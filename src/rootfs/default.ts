@@ -42,15 +42,17 @@ export async function busyboxLower(
   busybox: string | undefined,
   shared: boolean,
   say: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<string | Unattached> {
   const { NSRUN_BUSYBOX, NSRUN_CACHE, PATH } = process.env;
   const searched = [busybox, NSRUN_BUSYBOX, NSRUN_CACHE, PATH].join("\0");
   if (last?.searched === searched && sys("faccessat2", AT_FDCWD, last.dir, 0, 0) === 0) return last.dir;
   try {
-    const { dir } = await busyboxRoot({ busybox, say });
+    const { dir } = await busyboxRoot({ busybox, say, signal });
     last = { searched, dir };
     return dir;
   } catch (error) {
+    signal?.throwIfAborted();
     // a cache that cannot be written (read-only, full, not ours) is no reason to fail while memory will do
     if (!(error instanceof NsrunError) || error instanceof UsageError || sys("geteuid") !== 0) throw error;
     const make = () =>

@@ -7,11 +7,13 @@ import { chmod, copyFile, rename } from "node:fs/promises";
 import { NsrunError } from "../errors.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
+import { inTurns } from "../turn.ts";
 import { unpackFile } from "./archive.ts";
-import { makeTemporary, sweep } from "./build-once.ts";
+import { atExit } from "./at-exit.ts";
 import { cachedBusybox, HINT } from "./busybox.ts";
 import { elfKindOf } from "./elf.ts";
-import { show } from "./names.ts";
+import { runProgram } from "./fetch-program.ts";
+import { makeTemporary, sweeping } from "./temporary.ts";
 import { removeTree } from "./tree.ts";
 
 interface Manager {
@@ -41,13 +43,13 @@ const MANAGERS: readonly Manager[] = [
   {
     needs: ["apk"],
     package: "busybox-static",
-    fetch: (dir) => ["apk", "fetch", "--quiet", "--output", dir, "busybox-static"],
+    fetch: (dir) => ["apk", "fetch", "--output", dir, "busybox-static"],
     suffix: ".apk",
   },
   {
     needs: ["dnf", "rpm2archive"],
     package: "busybox",
-    fetch: (dir) => ["dnf", "--quiet", "download", "--destdir", dir, "busybox"],
+    fetch: (dir) => ["dnf", "download", "--destdir", dir, "busybox"],
     suffix: ".rpm",
     toTar: (file) => ["rpm2archive", file],
     tarSuffix: ".tgz",
@@ -55,23 +57,29 @@ const MANAGERS: readonly Manager[] = [
   {
     needs: ["pacman"],
     package: "busybox",
-    fetch: (dir) => ["pacman", "-Sw", "--noconfirm", "--cachedir", dir, "busybox"],
+    fetch: (dir) => ["pacman", "-Sw", "--noconfirm", "--noprogressbar", "--cachedir", dir, "busybox"],
     suffix: ".pkg.tar.zst",
   },
 ];
 const PLACES = ["bin/busybox", "usr/bin/busybox", "bin/busybox.static", "sbin/busybox", "usr/sbin/busybox"];
 
-/** Fetches, checks and keeps it as `CACHE/busybox-ARCH`; the path. Throws one NsrunError that names what to install. */
-export async function fetchBusybox(cache: string, say: (text: string) => void): Promise<string> {
+type Say = (text: string) => void;
+
+/**
+ * Fetches, checks and keeps it as `CACHE/busybox-ARCH`; the path. `say` is told what the manager says on the way. Throws one
+ * NsrunError that names what to install, or the reason of a signal that fires meanwhile.
+ */
+export async function fetchBusybox(cache: string, say: Say, signal?: AbortSignal): Promise<string> {
   const manager = MANAGERS.find(({ needs }) => needs.every((program) => Bun.which(program, { PATH: process.env.PATH ?? "" })));
   if (!manager) throw new NsrunError("no static busybox found, and no package manager to fetch one with", { hint: HINT });
   say(`fetching ${manager.package} with ${manager.needs[0]} (once; nothing is installed)`);
   using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
-  sweep(at.number);
+  await inTurns(sweeping(at.number), signal);
   const work = makeTemporary(at.number);
+  using _work = atExit(() => removeTree(at.number, work.name));
   const dir = `${cache}/${work.name}`;
   try {
-    const file = await programOf(manager, dir);
+    const file = await programOf(manager, dir, say, signal);
     const target = cachedBusybox(cache);
     const temporary = `${dir}/busybox`;
     await copyFile(file, temporary);
@@ -79,6 +87,7 @@ export async function fetchBusybox(cache: string, say: (text: string) => void): 
     await rename(temporary, target);
     return target;
   } catch (error) {
+    signal?.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);
     throw new NsrunError(`no static busybox found, and fetching ${manager.package} failed: ${why}`, {
       hint: manager.hint ? `${HINT}; ${manager.hint}` : HINT,
@@ -91,34 +100,18 @@ export async function fetchBusybox(cache: string, say: (text: string) => void): 
 }
 
 /** The path of the busybox inside the unpacked package. */
-async function programOf(manager: Manager, dir: string): Promise<string> {
-  await run(manager.fetch(dir), dir);
+async function programOf(manager: Manager, dir: string, say: Say, signal: AbortSignal | undefined): Promise<string> {
+  await runProgram(manager.fetch(dir), dir, say, signal);
   const found = readdirSync(dir).find((name) => name.endsWith(manager.suffix));
   if (found === undefined) throw new Error(`${manager.needs[0]} left no ${manager.suffix} file`);
   let archive = `${dir}/${found}`;
   if (manager.toTar) {
     const output = manager.tarSuffix ? undefined : `${dir}/package.tar`;
-    await run(manager.toTar(archive), dir, output);
+    await runProgram(manager.toTar(archive), dir, output ?? say, signal);
     archive = output ?? `${archive}${manager.tarSuffix}`;
   }
-  await unpackFile(archive, `${dir}/tree`, { devices: false, owners: false });
+  await unpackFile(archive, `${dir}/tree`, { devices: false, owners: false, signal });
   const file = PLACES.map((place) => `${dir}/tree/${place}`).find((path) => elfKindOf(path) === "static");
   if (file === undefined) throw new Error(`${found} holds no static busybox`);
   return file;
-}
-
-async function run(argv: readonly string[], cwd: string, output?: string): Promise<void> {
-  const child = Bun.spawn([...argv], {
-    cwd,
-    stdin: "ignore",
-    stdout: output === undefined ? "ignore" : Bun.file(output),
-    stderr: "pipe",
-    env: { ...process.env, LC_ALL: "C" },
-  });
-  const words = new Response(child.stderr).text();
-  const status = await child.exited;
-  if (status === 0) return;
-  const lines = (await words).split("\n").filter((line) => line.trim() !== "");
-  const reason = lines.find((line) => /^E:|error/i.test(line)) ?? lines.at(-1) ?? `status ${status}`;
-  throw new Error(`${argv[0]}: ${show(Buffer.from(reason.replace(/^E:\s*/, "")).toString("latin1"))}`);
 }

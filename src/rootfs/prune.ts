@@ -5,9 +5,10 @@ import { errno } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { failed, must, sys } from "../ffi/syscall.ts";
-import { sweep } from "./build-once.ts";
+import { atOnce, type Steps } from "../turn.ts";
 import { EAGAIN, LOCK_EX, LOCK_NB, markPath } from "./cache-use.ts";
 import { statFd, statPath } from "./stat.ts";
+import { sweep } from "./temporary.ts";
 import { removeTree } from "./tree.ts";
 
 export interface CacheEntry {
@@ -25,7 +26,7 @@ export interface PruneOptions {
   readonly olderThan?: number;
   readonly kind?: CacheEntry["kind"];
   /** Removes what we may not remove ourselves: files of granted ids. */
-  readonly remove?: ((path: string) => void) | undefined;
+  readonly remove?: ((path: string) => Steps) | undefined;
 }
 
 const ENOENT = -errno("ENOENT");
@@ -76,7 +77,8 @@ export function cacheEntries(cache: string): CacheEntry[] {
 export function prune(cache: string, options: PruneOptions = {}): CacheEntry[] {
   const before = options.olderThan === undefined ? Number.POSITIVE_INFINITY : Date.now() - options.olderThan;
   using at = Fd.from(`open ${cache}`, "openat", AT_FDCWD, cache, O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
-  sweep(at.number, (name) => options.remove?.(`${cache}/${name}`));
+  const { remove } = options;
+  sweep(at.number, remove && ((name) => remove(`${cache}/${name}`)));
   const removed: CacheEntry[] = [];
   for (const entry of cacheEntries(cache)) {
     if (entry.used > before || entry.inUse || (options.kind && entry.kind !== options.kind)) continue;
@@ -112,7 +114,7 @@ function removeTemporary(at: number, cache: string, name: string, remove: PruneO
     removeTree(at, name);
   } catch (error) {
     if (!remove) throw error;
-    remove(`${cache}/${name}`);
+    atOnce(remove(`${cache}/${name}`));
   }
 }
 

@@ -5,6 +5,7 @@
 import { errno } from "../ffi/errno.ts";
 import { AT, O } from "../ffi/flags.ts";
 import { failed, sys } from "../ffi/syscall.ts";
+import { atOnce, type Steps } from "../turn.ts";
 import { GUARDS } from "./guards.ts";
 import { type ByteString, cstr } from "./names.ts";
 
@@ -70,10 +71,11 @@ export function removeName(parent: number, name: ByteString): number {
 }
 
 /**
- * Removes `name` with all below it, following nothing; directories without permission are given it first. Of a large tree
- * one descriptor a level is open. Throws SyscallError.
+ * Removes `name` with all below it, one name a step, following nothing; directories without permission are given it first. Of a
+ * large tree one descriptor a level is open. Throws SyscallError.
  */
-export function removeTree(parent: number, name: ByteString): void {
+export function* removal(parent: number, name: ByteString): Steps {
+  yield;
   const flat = removeName(parent, name);
   if (flat !== -errno("ENOTEMPTY") && flat !== -errno("EACCES")) {
     if (flat < 0) throw failed(flat, `remove ${name}`);
@@ -87,13 +89,16 @@ export function removeTree(parent: number, name: ByteString): void {
   if (fd < 0) throw failed(fd, `remove ${name}`);
   try {
     sys("fchmod", fd, 0o700);
-    for (let names = list(fd); names.length > 0; names = list(fd)) for (const entry of names) removeTree(fd, entry);
+    for (let names = list(fd); names.length > 0; names = list(fd)) for (const entry of names) yield* removal(fd, entry);
   } finally {
     sys("close", fd);
   }
   const last = removeName(parent, name);
   if (last < 0) throw failed(last, `remove ${name}`);
 }
+
+/** {@link removal}, now. */
+export const removeTree = (parent: number, name: ByteString): void => atOnce(removal(parent, name));
 
 /** Names in a directory, without `.` and `..`, from where it was read last; none at its end: getdents64(2), linux_dirent64. */
 function batch(fd: number): ByteString[] {

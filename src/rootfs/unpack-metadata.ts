@@ -4,6 +4,7 @@
  */
 import { O } from "../ffi/flags.ts";
 import { bytes, must, sys } from "../ffi/syscall.ts";
+import type { Steps } from "../turn.ts";
 import { GUARDS } from "./guards.ts";
 import { type ByteString, cstr, show } from "./names.ts";
 import { statFd } from "./stat.ts";
@@ -120,10 +121,11 @@ export class Metadata {
     return this.#times;
   }
 
-  /** Owners, modes and times of directories, deepest first. */
-  finish(): void {
+  /** Owners, modes and times of directories, deepest first, one a step. */
+  *finish(): Steps {
     const paths = [...this.#directories.keys()].sort().reverse();
     for (const path of paths) {
+      yield;
       const data = this.#directories.get(path);
       const parts = path === "" ? [] : path.split("/");
       const found = this.site.tree.directory(parts);

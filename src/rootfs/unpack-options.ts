@@ -21,6 +21,8 @@ export interface UnpackOptions extends Partial<UnpackLimits> {
    * of each file whose owner is given.
    */
   readonly setid?: boolean | "owned";
+  /** Ends it where it is when it fires, with the signal's reason; what is there stays. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Owner {

@@ -12,6 +12,7 @@
  */
 import { O, S } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
+import { inTurns, isDue, type Steps, turn } from "../turn.ts";
 import { GUARDS } from "./guards.ts";
 import { Budget, LIMITS } from "./limits.ts";
 import { type ByteString, cstr, show } from "./names.ts";
@@ -23,7 +24,10 @@ import { Site } from "./unpack-site.ts";
 
 export type { Owner, UnpackOptions, UnpackReport } from "./unpack-options.ts";
 
-/** Unpacks all of `stream` (plain tar) below the directory `rootFd`. Throws UsageError (archive) or SyscallError (system). */
+/**
+ * Unpacks all of `stream` (plain tar) below the directory `rootFd`. Throws UsageError (archive) or SyscallError (system). The calls
+ * are made on the JS thread, which writes as fast as another would, in slices.
+ */
 export async function unpackTar(
   stream: AsyncIterable<Uint8Array>,
   rootFd: number,
@@ -38,10 +42,13 @@ export async function unpackTar(
     for (;;) {
       const next = reader.next();
       const entry = next instanceof Promise ? await next : next; // of small files most need no waiting
-      if (!entry) return unpacker.finish();
+      if (!entry) break;
       const contents = unpacker.add(entry, reader);
       if (contents) await contents;
+      if (isDue()) await turn(options.signal);
     }
+    await inTurns(unpacker.finish(), options.signal);
+    return unpacker.report;
   } finally {
     await reader.close();
   }
@@ -51,7 +58,7 @@ const MAX_LINK = 4096; // symlink(2): PATH_MAX with its NUL
 const NODES = { fifo: S.S_IFIFO, char: S.S_IFCHR, block: S.S_IFBLK } as const;
 
 export class Unpacker implements Disposable {
-  readonly #report = emptyReport();
+  readonly report = emptyReport();
   readonly #site: Site;
   readonly #metadata: Metadata;
   readonly #files: Files;
@@ -59,8 +66,8 @@ export class Unpacker implements Disposable {
 
   constructor(rootFd: number, archive: string, budget: Budget, options: UnpackOptions) {
     this.#site = new Site(rootFd, archive, budget);
-    this.#metadata = new Metadata(this.#site, this.#report, options);
-    this.#files = new Files(this.#site, this.#metadata, this.#report);
+    this.#metadata = new Metadata(this.#site, this.report, options);
+    this.#files = new Files(this.#site, this.#metadata, this.report);
     this.#devices = options.devices ?? false;
   }
 
@@ -68,14 +75,14 @@ export class Unpacker implements Disposable {
     this.#site[Symbol.dispose]();
   }
 
-  finish(): UnpackReport {
-    this.#metadata.finish();
-    return this.#report;
+  /** What is done when all members are there, in steps. */
+  finish(): Steps {
+    return this.#metadata.finish();
   }
 
   /** Makes one member. Synchronous but for a file's contents that are not here yet. */
   add(entry: TarEntry, reader: TarReader): Promise<void> | undefined {
-    this.#report.entries++;
+    this.report.entries++;
     this.#site.budget.entry(() => this.#site.where(entry));
     this.#checkEntry(entry);
     const parts = this.#site.split(entry, entry.name, "");
@@ -95,14 +102,14 @@ export class Unpacker implements Disposable {
     for (const attribute of entry.xattrs)
       if (GUARDS.overlayAttribute(attribute))
         throw this.#site.refuse(entry, `the attribute ${show(attribute)}, which would hide or redirect files`);
-    this.#report.skipped.xattrs += entry.xattrs.length;
+    this.report.skipped.xattrs += entry.xattrs.length;
   }
 
   #directory(entry: TarEntry, parts: readonly ByteString[]): void {
     const name = parts.at(-1);
     if (name !== undefined) this.#site.makeDirectory(entry, parts, (parent) => sys("mkdirat", parent, cstr(name), 0o700));
     this.#metadata.ofDirectory(entry, parts);
-    this.#report.directories++;
+    this.report.directories++;
   }
 
   #symlink(entry: TarEntry, parts: readonly ByteString[]): void {
@@ -113,7 +120,7 @@ export class Unpacker implements Disposable {
     const name = cstr(parts.at(-1) ?? "");
     this.#site.make(entry, parent, parts, () => sys("symlinkat", cstr(target), parent, name));
     this.#metadata.ofName(entry, parent, parts);
-    this.#report.symlinks++;
+    this.report.symlinks++;
   }
 
   #hardlink(entry: TarEntry, parts: readonly ByteString[]): void {
@@ -132,13 +139,13 @@ export class Unpacker implements Disposable {
     } finally {
       sys("close", from);
     }
-    this.#report.hardlinks++;
+    this.report.hardlinks++;
   }
 
   #node(entry: TarEntry, type: keyof typeof NODES, parts: readonly ByteString[]): void {
     const fifo = type === "fifo";
     if (!fifo && !this.#devices) {
-      this.#report.skipped.devices++;
+      this.report.skipped.devices++;
       return;
     }
     const { major, minor } = fifo ? { major: 0, minor: 0 } : entry;
@@ -157,6 +164,6 @@ export class Unpacker implements Disposable {
       sys("umask", umask);
     }
     this.#metadata.ofName(entry, parent, parts);
-    this.#report[fifo ? "fifos" : "devices"]++;
+    this.report[fifo ? "fifos" : "devices"]++;
   }
 }

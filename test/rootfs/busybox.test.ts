@@ -126,6 +126,23 @@ describe("fetched", () => {
     expect(readdirSync(cache)).toEqual([]);
   });
 
+  test("what the package manager says on its way is passed on, line by line, and can do a terminal no harm", async () => {
+    const script = `printf 'Get:1 busybox\\033[2J\\n\\n'; printf '10%%\\r50%%\\r100%%\\n'; printf 'no end'; echo 'E: no' >&2; exit 1`;
+    program("apt-get", `#!/bin/sh\n${script}\n`);
+    program("dpkg-deb", "#!/bin/sh\n");
+    expect((await fetching()).message).toEndWith("failed: apt-get: no");
+    expect(said.slice(1)).toEqual(["apt-get: Get:1 busybox\\x1b[2J", "apt-get: 100%", "apt-get: no end"]);
+  });
+
+  test("is passed on as it is said, not at the end; an AbortSignal ends it, and nothing is left", async () => {
+    program("apt-get", "#!/bin/sh\necho 'Get:1'; trap '' TERM; while :; do /bin/sleep 0.1; done\n"); // the group gets SIGKILL
+    program("dpkg-deb", "#!/bin/sh\n");
+    const abort = new AbortController();
+    const say = (text: string) => void (text === "apt-get: Get:1" && abort.abort());
+    expect(await caught(findBusybox({ say, signal: abort.signal }))).toBe(abort.signal.reason);
+    expect(readdirSync(cache)).toEqual([]);
+  });
+
   needsBusybox("Debian's and Alpine's ways", async () => {
     const archive = join(place.target, "data.tar");
     writeFileSync(archive, tar({ name: "./usr/bin/busybox", mode: 0o755, data: readFileSync(real ?? "") }));
@@ -143,7 +160,7 @@ describe("fetched", () => {
     expect(said).toHaveLength(1);
 
     Bun.spawnSync(["/bin/rm", found.file, join(bin, "apt-get")]);
-    program("apk", `#!/bin/sh\n[ "$3" = --output ] && exec /bin/cp ${archive} "$4/busybox-static-1.apk"\n`);
+    program("apk", `#!/bin/sh\n[ "$2" = --output ] && exec /bin/cp ${archive} "$3/busybox-static-1.apk"\n`);
     expect(await findBusybox({ say: (text) => said.push(text) })).toMatchObject({ origin: "fetched" });
   });
 });
@@ -189,6 +206,12 @@ describe("busyboxRoot", () => {
     for (const applet of listed)
       expect(lstatSync(join(dir, applet)).isSymbolicLink() || applet === "bin/busybox", applet).toBe(true);
     expect(readdirSync(cache).filter((name) => !name.startsWith("use-"))).toHaveLength(1);
+  });
+
+  needsBusybox("an AbortSignal ends the building of it", async () => {
+    for (const signal of [AbortSignal.abort(), AbortSignal.timeout(1)])
+      expect(await caught(busyboxRoot({ busybox: real, signal }))).toBe(signal.reason);
+    expect(readdirSync(cache)).toEqual([]);
   });
 
   needsBusybox("the umask does not matter", async () => {
