@@ -14,6 +14,7 @@ export const PLAN_ADDRESS = 0x10000000 + PLAN_OFFSET;
 
 const USED: SyscallName[] = [
   "exit_group",
+  "exit",
   "sendto",
   "rt_sigaction",
   "munmap",

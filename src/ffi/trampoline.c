@@ -96,16 +96,27 @@ static long nsi_on_mounts(long fd, long *others);
 
 void nsi_main(void) { nsi_run((struct plan *)PLAN_ADDR); }
 
+/* The end, whatever a filter of the user's makes of it. SIGSEGV of one's own fault is forced: it can be neither blocked nor
+ * ignored, and ends pid 1 too. No kill(2): a getpid(2) that is refused as well would make its target "everybody". */
 static void nsi_exit(long code) {
-  for (;;) nsi_sys(SYS_exit_group, code, 0, 0, 0, 0, 0);
+  nsi_sys(SYS_exit_group, code, 0, 0, 0, 0, 0);
+  nsi_sys(SYS_exit, code, 0, 0, 0, 0, 0);
+  for (;;) *(volatile char *)0 = 0;
 }
 
-static void nsi_send(long sock, int *rec, int kind, int a, int b) {
+static long nsi_send(long sock, int *rec, int kind, int a, int b) {
   rec[0] = kind;
   rec[1] = a;
   rec[2] = b;
   rec[3] = 0;
-  nsi_sys(SYS_sendto, sock, (long)rec, 16, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+  return nsi_sys(SYS_sendto, sock, (long)rec, 16, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+}
+
+/* The user's filter may refuse sendto(2), and write(2) not. EPIPE: nobody is there, and write would end us before our work is done. */
+static void nsi_tell(long sock, int *rec, int kind, int a, int b) {
+  long r;
+  r = nsi_send(sock, rec, kind, a, b);
+  if (r != 16 && r != -32) nsi_sys(SYS_write, sock, (long)rec, 16, 0, 0, 0);
 }
 
 /* The end of a lane: what was passed over before (every place where the command was looked for), then the failure itself.
@@ -115,8 +126,8 @@ static long nsi_fail(struct plan *p, long i, long error) {
   long k;
   int rec[4]; /* not p->rec: that holds the pid which the watch needs */
   for (k = 0; k < i; k++)
-    if ((p->steps[k].flags & SOFT) && p->steps[k].a[5]) nsi_send(p->sock, rec, R_SOFT, k, p->steps[k].a[5]);
-  nsi_send(p->sock, rec, R_FAILED, i, error);
+    if ((p->steps[k].flags & SOFT) && p->steps[k].a[5]) nsi_tell(p->sock, rec, R_SOFT, k, p->steps[k].a[5]);
+  nsi_tell(p->sock, rec, R_FAILED, i, error);
   if (!p->rec[1]) nsi_exit(125);
   nsi_sys(SYS_kill, p->rec[1], 9, 0, 0, 0, 0);
   while (p->steps[i].nr != -3) i++;

@@ -18,13 +18,16 @@ export function candidates(command: string, env: readonly string[]): string[] {
   return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
 }
 
-/** execve(2) at each place in turn; all but the last may fail, and say so. */
+/**
+ * execve(2) at each place in turn; all but the last may fail, and say so. That it returns is a failure, whatever it returns
+ * (a filter can answer 0), and what follows is pid 1's: no result is the exact one.
+ */
 function execSteps(args: readonly string[], env: readonly string[]): SyscallStep[] {
   const argv = strings(args);
   const envp = strings(env, `[/* ${env.length} vars */]`);
   const places = candidates(args[0]!, env);
   return places.map((path, i) =>
-    step("payload", `execute ${path}`, "execve", [path, argv, envp], i < places.length - 1 ? { soft: true } : {}),
+    step("payload", `execute ${path}`, "execve", [path, argv, envp], i < places.length - 1 ? { soft: true } : { exact: true }),
   );
 }
 
