@@ -182,6 +182,11 @@ export const RULES: readonly Rule[] = [
   ["sethostname", "EINVAL", text("a host name has at most 64 bytes")],
   ["prlimit64", "EPERM", text("a hard limit can only be lowered without CAP_SYS_RESOURCE")],
   ["says", "EBADMSG", text("the kernel has not what was asked for, though the call said so: the command was not run")],
+  [
+    "descriptors",
+    "EBADMSG",
+    text("a descriptor of the host's would be open to the command, though a call said that it was closed"),
+  ],
   ["at_root", "EBADMSG", text("the root directory is not the container's, though the call said so: the command was not run")],
   ["bound_capabilities", "EPERM", text("giving capabilities up needs CAP_SETPCAP")],
   ["capset", "EPERM", text("you cannot give capabilities that you do not have yourself")],

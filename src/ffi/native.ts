@@ -34,6 +34,9 @@ const USED: SyscallName[] = [
   "openat2",
   "prctl",
   "statx",
+  "fstatfs",
+  "pread64",
+  "fcntl",
 ];
 
 interface Native {

@@ -93,6 +93,7 @@ static long nsi_bound(long keep);
 static long nsi_says(long fd, char *text, long length);
 static long nsi_at_root(void);
 static long nsi_on_mounts(long fd, long *others);
+static long nsi_descriptors(long end);
 
 void nsi_main(void) { nsi_run((struct plan *)PLAN_ADDR); }
 
@@ -195,6 +196,7 @@ static void nsi_run(struct plan *p) {
     else if (s->nr == -9) r = nsi_says(a[0], (char *)a[1], a[2]);
     else if (s->nr == -10) r = nsi_at_root();
     else if (s->nr == -11) r = nsi_on_mounts(a[0], a + 1);
+    else if (s->nr == -12) r = nsi_descriptors(a[0]);
     else {
       r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
       /* openat2(2): a mount or rename anywhere on the machine while a scoped path went through ".."; the caller may retry */

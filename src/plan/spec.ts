@@ -145,6 +145,8 @@ export interface SeccompSpec {
   readonly flags: number;
   /** nsrun's own policy. */
   readonly own: boolean;
+  /** How many filters the caller is under already; undefined: none, or a kernel that does not count them (before 5.9). */
+  readonly outer?: number;
 }
 
 export type StdioUse = "inherit" | "terminal" | number;

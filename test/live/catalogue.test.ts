@@ -101,6 +101,7 @@ const CASES: Record<string, Case | Elsewhere> = {
   "mknodat EPERM": { sh: "setpriv --bounding-set -mknod $RUN true", hint: /CAP_MKNOD is missing/ },
   "mknodat EPERM 2": { sh: "$DENY mknodat EPERM -- $RUN true", hint: /where a device cgroup forbids it/ },
   "says EBADMSG": "a call that only says it was done: test/live/read-back.test.ts",
+  "descriptors EBADMSG": "the same: test/live/read-back.test.ts",
   "at_root EBADMSG": "the same: test/live/read-back.test.ts",
   "fsopen EPERM": { sh: "unshare -Ur $RUN --net host true", hint: /--unshare user takes the \/sys that is there/ },
   "fsmount EPERM": { sh: "$RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
