@@ -192,6 +192,7 @@ export const RULES: readonly Rule[] = [
   ["capset", "EPERM", text("you cannot give capabilities that you do not have yourself")],
   ["keyctl", "EDQUOT", text("each container has a keyring, and your quota of keys is used up (sysctl kernel.keys.maxkeys)")],
   ["keyctl", "EPERM", text("an outer container forbids keyrings: --no-new-keyring goes without one")],
+  ["keyctl", "ENOSYS", text("an outer container's filter hides keyrings: --no-new-keyring goes without one")],
   ["seccomp", "EACCES", text("without CAP_SYS_ADMIN a filter needs no_new_privs: not with --new-privileges")],
   ["seccomp", "EINVAL", text("this kernel has no system call filters (CONFIG_SECCOMP_FILTER): --seccomp none goes without")],
   ["seccomp", "ENOSYS", text("this kernel has no seccomp(2): --seccomp none goes without a filter")],

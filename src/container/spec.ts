@@ -4,7 +4,7 @@ import { sys } from "../ffi/syscall.ts";
 import { byteLength } from "../ffi/text.ts";
 import type { ContainerSpec, IdMaps, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
 import { type Caller, findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
-import { hiddenPaths } from "./hidden.ts";
+import { hasKeys, hiddenPaths } from "./hidden.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
 import { network } from "./network.ts";
@@ -202,6 +202,7 @@ async function completed(
       setgroups: maps ? maps.setgroups : uses.user.mode === "share" && caller.admin && setgroupsAllowed(),
       rlimits,
       ...guards,
+      newKeyring: guards.newKeyring && hasKeys(hidden.maskedPaths),
       init: options.init ?? true,
       stdio,
       terminal,

@@ -121,7 +121,6 @@ export function privilegeSteps({ process }: ContainerSpec): SyscallStep[] {
       ? [
           step("payload", "a session keyring of its own", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, null], {
             why: "the caller's keys would be there",
-            tolerate: 38, // ENOSYS: a kernel without keys
           }),
         ]
       : []),

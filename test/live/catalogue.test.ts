@@ -151,6 +151,7 @@ const CASES: Record<string, Case | Elsewhere> = {
   },
   "capset EPERM": { sh: "$DENY capset EPERM -- $RUN true", hint: /capabilities that you do not have yourself/ },
   "keyctl EDQUOT": { sh: "$DENY keyctl EDQUOT -- $RUN true", hint: /your quota of keys is used up/ },
+  "keyctl ENOSYS": { sh: "$DENY keyctl ENOSYS -- $RUN true", hint: /--no-new-keyring goes without one/ },
   "keyctl EPERM": { sh: "$DENY keyctl EPERM -- $RUN true", hint: /--no-new-keyring goes without one/ },
   "seccomp EACCES": { sh: "$DENY seccomp EACCES -- $RUN true", hint: /not with --new-privileges/ },
   "seccomp EINVAL": { sh: "$DENY seccomp EINVAL -- $RUN true", hint: /no system call filters/ },
