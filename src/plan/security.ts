@@ -127,7 +127,7 @@ export function privilegeSteps({ process }: ContainerSpec): SyscallStep[] {
   ];
 }
 
-/** The lines of /proc/PID/status that the command's capabilities and no_new_privs make: proc_pid_status(5). */
+/** The lines of /proc/PID/status that the command's capabilities and no_new_privs make, in its order: proc_pid_status(5). */
 export function privilegeLines(process: ProcessSpec): string[] {
   const { bounding } = process.capabilities;
   const held = keepsAdmin(process) ? [...new Set([...permitted(process), "CAP_SYS_ADMIN"])] : permitted(process);

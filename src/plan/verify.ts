@@ -37,16 +37,20 @@ function openOwn(file: string): SyscallStep {
   return step("payload", `open ${file}`, "openat2", [KEPT, `self/${file}`, how, 24], { store: true });
 }
 
-/** Every one of `lines` is a line of the open file: else EBADMSG. Of status the result is how far descriptors may go. */
+/** `lines`, in the file's order, are lines of it: else EBADMSG. Of status the result is how far descriptors may go. */
 function says(file: string, lines: readonly string[], fd: typeof REG | typeof KEPT = REG, extra = {}): SyscallStep {
   const text = lines.map((line) => `${line}\n`).join("");
   const bytes = utf8(text);
   return step("payload", `make sure of ${file}`, "says", [fd, { bytes, text: JSON.stringify(text) }, bytes.length], extra);
 }
 
+/** More than five lines (UID_GID_MAP_MAX_BASE_EXTENTS) the kernel sorts. */
+const printed = (map: readonly IdMap[]): readonly IdMap[] =>
+  map.length > 5 ? [...map].sort((a, b) => a.containerId - b.containerId) : map;
+
 const mapSays = (file: string, map: readonly IdMap[]): SyscallStep[] => [
   openOwn(file),
-  says(file, map.map(mapLine)),
+  says(file, printed(map).map(mapLine)),
   step("payload", `close ${file}`, "close", [REG]),
 ];
 

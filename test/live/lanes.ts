@@ -30,7 +30,7 @@ const LOOPS: Readonly<Record<string, RegExp>> = {
   rooted: /^getcwd /,
   on_mounts: /^(statx ){2,}/,
   at_root: /^getcwd /,
-  says: /^fstatfs pread64 /,
+  says: /^fstatfs (pread64 )+/,
   descriptors: /^(fcntl ){61,}/,
 };
 

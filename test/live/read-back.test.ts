@@ -122,6 +122,23 @@ describe.skipIf(reason !== undefined)("a call that only says it was done:", () =
     }
   });
 
+  asRoot("an ordinary user has not that many ranges")(
+    "maps of few and of many lines are read back in the kernel's order",
+    async () => {
+      for (const count of [1, 2, 5, 6, 250]) {
+        const lines = Array.from({ length: count }, (_, i) => `${(count - 1 - i) * 10}:${100000 + i * 1000}:10`);
+        const { code, stderr } = await shell([
+          ...NSRUN,
+          "run",
+          ...lines.flatMap((line) => ["--uid-map", line, "--gid-map", line]),
+          "--",
+          "true",
+        ]);
+        expect({ count, code, stderr }).toEqual({ count, code: 0, stderr: "" });
+      }
+    },
+  );
+
   test("a file of the status in a volume on /proc is not believed, and a start with one is none the worse", async () => {
     using dir = temporary();
     mkdirSync(dir.file("self/fd"), { recursive: true });
