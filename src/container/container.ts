@@ -178,7 +178,7 @@ export class Supervised {
   #explain(step: SyscallStep, errno: number): NsrunError {
     const known = this.options.slots.network?.explain?.(step);
     if (known) return known;
-    if (step.call !== "execve" || step.lane === "uplink") return stepError(this.options.plan, step, errno);
+    if (step.call !== "execve" || step.lane === "uplink" || errno === 0) return stepError(this.options.plan, step, errno);
     const attempts = [...this.#soft, { step, errno }].map((a) => ({ path: a.step.args[0] as string, errno: a.errno }));
     const argv = step.args[1] as { words: readonly unknown[] };
     const why = attempts.map((a) => this.options.explainExec?.(a.path, a.errno)).find((text) => text !== undefined);

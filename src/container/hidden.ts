@@ -42,6 +42,15 @@ function existing(dir: "/proc" | "/sys", type: string, sure: string, paths: read
   return onKernelFs(dir, type, (mount) => (isThere(mount, sure) ? mine.filter((path) => isThere(mount, path)) : undefined));
 }
 
+const ENOENT = 2;
+
+/** Whether the kernel has keys (CONFIG_KEYS): only a whole /proc that has no list of them shows that it has none. */
+export function hasKeys(hidden: readonly { readonly path: string }[] = []): boolean {
+  if (hidden.some(({ path }) => path === "/proc/keys")) return true; // seen already
+  const look = (path: string) => sys("faccessat2", AT_FDCWD, path, 0, 0);
+  return look("/proc/meminfo") !== 0 || look("/proc/keys") !== -ENOENT;
+}
+
 type HiddenPaths = Pick<ContainerSpec, "maskedPaths" | "readonlyPaths" | "scratch">;
 
 function checkUnmask(unmask: ReadonlySet<string>): void {

@@ -7,6 +7,7 @@ import { DEFAULT_FILTER, FILTER_CAPABILITIES, INIT_FILTER } from "../security/de
 import { DEFAULT_CAPABILITIES } from "../security/defaults.ts";
 import type { Caller } from "./caller.ts";
 import type { ContainerOptions } from "./options.ts";
+import { outerFilters } from "./outer.ts";
 
 const CAP_SETPCAP = 8;
 
@@ -26,14 +27,19 @@ async function capabilities(options: ContainerOptions, caller: Caller, own: bool
   return { bounding, ambient: added, init };
 }
 
+function counted(): Pick<SeccompSpec, "outer"> {
+  const outer = outerFilters();
+  return outer === undefined ? {} : { outer };
+}
+
 async function seccomp(options: ContainerOptions, bounding: readonly string[]): Promise<SeccompSpec | undefined> {
   const { seccomp: given = "default" } = options;
   if (given === "none") return undefined;
   const init = INIT_FILTER[ARCH];
   const plain = !bounding.some((name) => FILTER_CAPABILITIES.includes(name));
-  if (given === "default" && plain) return { filter: DEFAULT_FILTER[ARCH], init, flags: 0, own: true };
+  if (given === "default" && plain) return { filter: DEFAULT_FILTER[ARCH], init, flags: 0, own: true, ...counted() };
   const { filterFor } = await import("./seccomp.ts");
-  return { init, ...filterFor(given, bounding, options.say), own: given === "default" };
+  return { init, ...filterFor(given, bounding, options.say), own: given === "default", ...counted() };
 }
 
 /** `user`: whose user namespace the command is in. Throws UsageError. */

@@ -3,7 +3,7 @@ import { UsageError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { ContainerSpec, IdMaps, ProcessSpec, RootSpec, TerminalSpec } from "../plan/spec.ts";
 import { findCaller, idMaps, setgroupsAllowed } from "./caller.ts";
-import { hiddenPaths } from "./hidden.ts";
+import { hasKeys, hiddenPaths } from "./hidden.ts";
 import { propagation, userMounts } from "./mounts.ts";
 import { checkName, hostNames } from "./names.ts";
 import { checkJoined, namespaceUses } from "./namespaces.ts";
@@ -183,6 +183,7 @@ async function completed(
       setgroups: maps ? maps.setgroups : uses.user.mode === "share" && caller.admin && setgroupsAllowed(),
       rlimits,
       ...guards,
+      newKeyring: guards.newKeyring && hasKeys(hidden.maskedPaths),
       init: options.init ?? true,
       stdio,
       terminal,

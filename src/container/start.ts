@@ -14,6 +14,7 @@ function special(name: string, socket: number): number | undefined {
   if (name === SOCKET_SLOT) return socket;
   if (name === "sock-1") return socket - 1;
   if (name === "sock+1") return socket + 1;
+  if (name === "sock+2") return socket + 2;
   if (name === "rec") return PLAN_ADDRESS + RECORD_AT;
   if (name === "rec.a") return PLAN_ADDRESS + RECORD_AT + 4;
   return undefined;

@@ -1,4 +1,5 @@
 /** System calls that came late, and that a filter of an outer container may forbid. */
+import { hasKeys } from "../container/hidden.ts";
 import { AT_FDCWD, KEYCTL_JOIN_SESSION_KEYRING, O, PR, RESOLVE } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import { type Call, call, KEPT, keep } from "./child.ts";
@@ -131,7 +132,8 @@ export const callProbes: readonly Probe[] = [
     lost: "a keyring of the container's own: only --no-new-keyring",
     main: true,
     // a kernel without keys has none to protect
-    attempt: () => inChild([call("join a new one", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, null], { tolerate: ENOSYS })]),
+    attempt: () =>
+      inChild([call("join a new one", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, null], hasKeys() ? {} : { tolerate: ENOSYS })]),
     remedy: ({ code }) => (code === "EDQUOT" ? asRoot("sysctl kernel.keys.maxkeys=2000") : undefined),
   },
   {

@@ -111,6 +111,7 @@ const TABLE = {
   keyctl: [250, 219],
   msgget: [68, 186],
   getdents64: [217, 61],
+  pread64: [17, 67],
   setxattr: [188, 5],
   lsetxattr: [189, 6],
   fsetxattr: [190, 7],

@@ -26,7 +26,8 @@ export type RawArg = number | string | null | Slot | Register | Words | Bytes;
  * What the trampoline does that is no single call: reset all dispositions; be pid 1; watch the container from the stage;
  * make sure that the stage lives; end the orphans of a container without a pid namespace; give the caller's terminal its
  * former mode back; make sure that the working directory is below the root; leave a bounding set of capabilities;
- * read back what a file of /proc says, and that the working directory is the root; make sure that a file is on one of some mounts.
+ * read back what a file of /proc says, that the working directory is the root, and that no descriptor outlives the exec; make
+ * sure that a file is on one of some mounts.
  */
 export type Loop =
   | "reset_signals"
@@ -39,6 +40,7 @@ export type Loop =
   | "bound_capabilities"
   | "says"
   | "at_root"
+  | "descriptors"
   | "on_mounts";
 
 /** One raw system call of a child. */
@@ -75,6 +77,7 @@ const LOOPS: Record<Loop, number> = {
   says: -9,
   at_root: -10,
   on_mounts: -11,
+  descriptors: -12,
 };
 /** The record that the stage sends when clone has put the pid into it. */
 const RECORD_PID = 1;

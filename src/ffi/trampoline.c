@@ -93,19 +93,31 @@ static long nsi_bound(long keep);
 static long nsi_says(long fd, char *text, long length);
 static long nsi_at_root(void);
 static long nsi_on_mounts(long fd, long *others);
+static long nsi_descriptors(long end);
 
 void nsi_main(void) { nsi_run((struct plan *)PLAN_ADDR); }
 
+/* The end, whatever a filter of the user's makes of it. SIGSEGV of one's own fault is forced: it can be neither blocked nor
+ * ignored, and ends pid 1 too. No kill(2): a getpid(2) that is refused as well would make its target "everybody". */
 static void nsi_exit(long code) {
-  for (;;) nsi_sys(SYS_exit_group, code, 0, 0, 0, 0, 0);
+  nsi_sys(SYS_exit_group, code, 0, 0, 0, 0, 0);
+  nsi_sys(SYS_exit, code, 0, 0, 0, 0, 0);
+  for (;;) *(volatile char *)0 = 0;
 }
 
-static void nsi_send(long sock, int *rec, int kind, int a, int b) {
+static long nsi_send(long sock, int *rec, int kind, int a, int b) {
   rec[0] = kind;
   rec[1] = a;
   rec[2] = b;
   rec[3] = 0;
-  nsi_sys(SYS_sendto, sock, (long)rec, 16, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+  return nsi_sys(SYS_sendto, sock, (long)rec, 16, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+}
+
+/* The user's filter may refuse sendto(2), and write(2) not. EPIPE: nobody is there, and write would end us before our work is done. */
+static void nsi_tell(long sock, int *rec, int kind, int a, int b) {
+  long r;
+  r = nsi_send(sock, rec, kind, a, b);
+  if (r != 16 && r != -32) nsi_sys(SYS_write, sock, (long)rec, 16, 0, 0, 0);
 }
 
 /* The end of a lane: what was passed over before (every place where the command was looked for), then the failure itself.
@@ -115,8 +127,8 @@ static long nsi_fail(struct plan *p, long i, long error) {
   long k;
   int rec[4]; /* not p->rec: that holds the pid which the watch needs */
   for (k = 0; k < i; k++)
-    if ((p->steps[k].flags & SOFT) && p->steps[k].a[5]) nsi_send(p->sock, rec, R_SOFT, k, p->steps[k].a[5]);
-  nsi_send(p->sock, rec, R_FAILED, i, error);
+    if ((p->steps[k].flags & SOFT) && p->steps[k].a[5]) nsi_tell(p->sock, rec, R_SOFT, k, p->steps[k].a[5]);
+  nsi_tell(p->sock, rec, R_FAILED, i, error);
   if (!p->rec[1]) nsi_exit(125);
   nsi_sys(SYS_kill, p->rec[1], 9, 0, 0, 0, 0);
   while (p->steps[i].nr != -3) i++;
@@ -184,6 +196,7 @@ static void nsi_run(struct plan *p) {
     else if (s->nr == -9) r = nsi_says(a[0], (char *)a[1], a[2]);
     else if (s->nr == -10) r = nsi_at_root();
     else if (s->nr == -11) r = nsi_on_mounts(a[0], a + 1);
+    else if (s->nr == -12) r = nsi_descriptors(a[0]);
     else {
       r = nsi_sys(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
       /* openat2(2): a mount or rename anywhere on the machine while a scoped path went through ".."; the caller may retry */

@@ -20,6 +20,7 @@ import { isStaged, stagedAfter, stagedBefore, stagedUnshare, stagedWait } from "
 import { type Plan, REG, type SyscallStep, slot } from "./step.ts";
 import { terminalPrepare, terminalSteps } from "./terminal.ts";
 import { uplinkReady, uplinkSteps } from "./uplink.ts";
+import { callersProc } from "./verify.ts";
 
 /** The CLONE_NEW* flags of the namespaces that are new. A time namespace cannot be had by clone(2). */
 export function cloneFlags(spec: ContainerSpec): number {
@@ -75,6 +76,7 @@ function containerSteps(spec: ContainerSpec, recipe: Recipe, waits: boolean): { 
       : [];
   return {
     prepare: [
+      ...(spec.root || spec.process.args.length === 0 ? [] : [callersProc()]),
       ...openJoined(spec),
       ...openCgroup(spec),
       ...(clocked ? [placeholder("stage")] : []),

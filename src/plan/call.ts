@@ -78,7 +78,8 @@ export const LOOP_CALLS: Readonly<Record<Loop, readonly string[]>> = {
     "sendto(<sock>, <status>, 16, MSG_NOSIGNAL, NULL, 0)",
   ],
   bound_capabilities: ["prctl(PR_CAPBSET_READ, CAP_…)", "prctl(PR_CAPBSET_DROP, CAP_…)"],
-  says: ["read(<result>, <text>, 4096)"],
+  says: ["fstatfs(<result>, {f_type=PROC_SUPER_MAGIC, …})", "pread64(<result>, <text>, 16384, 0)"],
+  descriptors: ["fcntl(3…<result>, F_GETFD)"],
   at_root: ['getcwd("/", 4096)'],
   rooted: ['getcwd("/…", 4096)'],
   on_mounts: [
@@ -98,6 +99,7 @@ const TELLING: Readonly<Partial<Record<Loop, readonly number[]>>> = {
   watch: [1, 2],
   sweep: [1, 2],
   bound_capabilities: [1],
+  says: [1],
 };
 
 export const isLoop = (call: string): call is Loop => Object.hasOwn(LOOP_CALLS, call);

@@ -9,6 +9,7 @@ import { boundSteps, undumpable } from "./security.ts";
 import { type ContainerSpec, NAMESPACE_FLAG, NAMESPACES, type ProcessSpec } from "./spec.ts";
 import { dieWithStage, ownPidfd, report, stageStart, stageWatch } from "./stage.ts";
 import { type Plan, slot } from "./step.ts";
+import { callersProc } from "./verify.ts";
 
 /** The namespaces in which the container differs from its caller. */
 export function joinFlags(spec: ContainerSpec): number {
@@ -30,7 +31,7 @@ export function buildJoin(spec: ContainerSpec, process: ProcessSpec): Plan {
   const ownUser = spec.namespaces.user.mode === "new";
   const identity = ownUser ? becomeSteps("container", 0, 0, [], spec.idMaps?.setgroups ?? false) : [];
   return {
-    prepare: [...openCgroup(spec, true), ...landlockPrepare(member)],
+    prepare: [callersProc(), ...openCgroup(spec, true), ...landlockPrepare(member)],
     child: [
       ...stageStart(false, false),
       undumpable("stage", "from here on only a host's CAP_SYS_PTRACE may look (CVE-2016-9962)"),

@@ -45,26 +45,12 @@ function pathSteps({ path, access, onFile, text }: LandlockSpec["paths"][number]
   ];
 }
 
-/** capset(2), version 3, all sets empty. */
-const dropCapabilities = (): SyscallStep =>
-  step(
-    "payload",
-    "drop all capabilities",
-    "capset",
-    [
-      { words: [0x20080522], text: "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}" },
-      { words: [0, 0, 0], text: "{effective=0, permitted=0, inheritable=0}" },
-    ],
-    { why: "with no_new_privs no execve gives root any back" },
-  );
-
 /** What the masks are called is written by who shows them: structs.ts. Right before the filter and execve, after no_new_privs: nothing of ours needs a path after that. */
 export function landlockSteps({ landlock }: ProcessSpec): SyscallStep[] {
   if (!landlock) return [];
-  const { fs, net, scoped, paths, ports, alone } = landlock;
+  const { fs, net, scoped, paths, ports } = landlock;
   const attr = { words: [fs, net, scoped], text: "{fs, net, scoped}" };
   return [
-    ...(alone ? [dropCapabilities()] : []),
     step("payload", "a Landlock ruleset", "landlock_create_ruleset", [attr, 24, 0], { store: true }),
     step("payload", "keep it by number", "dup3", [REG, slot("landlock"), O.O_CLOEXEC]),
     ...paths.flatMap(pathSteps),

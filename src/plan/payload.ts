@@ -3,11 +3,11 @@ import { AT_FDCWD, O, PR, RESOLVE } from "../ffi/flags.ts";
 import { limitSteps } from "./identity.ts";
 import { landlockSteps } from "./landlock.ts";
 import { openHow, step } from "./list.ts";
-import { filterSteps, initLockSteps, noNewPrivileges, privilegeSteps } from "./security.ts";
+import { filterSteps, gainsNothing, initLockSteps, noNewPrivileges, privilegeSteps } from "./security.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { REG, type SyscallStep, slot, strings } from "./step.ts";
 import { controllingTerminal } from "./terminal.ts";
-import { verifyFilter, verifyPrivileges } from "./verify.ts";
+import { keepProc, verifyFilter, verifyPrivileges } from "./verify.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -18,13 +18,16 @@ export function candidates(command: string, env: readonly string[]): string[] {
   return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
 }
 
-/** execve(2) at each place in turn; all but the last may fail, and say so. */
+/**
+ * execve(2) at each place in turn; all but the last may fail, and say so. That it returns is a failure, whatever it returns
+ * (a filter can answer 0), and what follows is pid 1's: no result is the exact one.
+ */
 function execSteps(args: readonly string[], env: readonly string[]): SyscallStep[] {
   const argv = strings(args);
   const envp = strings(env, `[/* ${env.length} vars */]`);
   const places = candidates(args[0]!, env);
   return places.map((path, i) =>
-    step("payload", `execute ${path}`, "execve", [path, argv, envp], i < places.length - 1 ? { soft: true } : {}),
+    step("payload", `execute ${path}`, "execve", [path, argv, envp], i < places.length - 1 ? { soft: true } : { exact: true }),
   );
 }
 
@@ -59,14 +62,16 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     ...limitSteps(spec),
     ...privilegeSteps(spec),
     step("payload", "die with the parent", "prctl", [PR.PR_SET_PDEATHSIG, 9], { why: "a change of ids has cleared it" }),
+    keepProc(),
     step("payload", "close all descriptors below the socket", "close_range", [3, slot("sock-1"), 0], {
       why: "a descriptor of the host must not be reachable through /proc/self/fd (CVE-2024-21626)",
     }),
-    step("payload", "close all descriptors above the socket", "close_range", [slot("sock+1"), -1, 0]),
+    step("payload", "close all descriptors above the procfs", "close_range", [slot("sock+2"), -1, 0]),
     step("payload", "close the socket at exec", "fcntl", [slot("sock"), 2 /* F_SETFD */, 1 /* FD_CLOEXEC */]),
+    step("payload", "close the procfs at exec", "fcntl", [slot("sock+1"), 2 /* F_SETFD */, 1 /* FD_CLOEXEC */]),
     ...cwdSteps(spec),
     step("payload", "umask 022", "umask", [0o22]),
-    ...(process.noNewPrivileges || process.landlock ? [noNewPrivileges("payload")] : []),
+    ...(gainsNothing(process) ? [noNewPrivileges("payload")] : []),
     ...verifyPrivileges(spec),
     ...landlockSteps(process),
     step("payload", "unblock all signals", "rt_sigprocmask", [2 /* SIG_SETMASK */, emptyMask, 0, 8]),

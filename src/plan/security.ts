@@ -75,27 +75,32 @@ export function boundSteps({ process }: ContainerSpec): SyscallStep[] {
   ];
 }
 
-/** What the command has: root the bounding set, anybody else what was asked for by name. */
-const permitted = ({ uid, capabilities }: ProcessSpec): readonly string[] =>
-  uid === 0 ? (capabilities.bounding ?? []) : capabilities.ambient;
+/** no_new_privs: asked for, or what Landlock wants of everybody. */
+export const gainsNothing = ({ noNewPrivileges, landlock }: ProcessSpec): boolean => noNewPrivileges || landlock !== undefined;
+
+/** Over the exec, of a user other than root: what was asked for by name. With Landlock alone nobody has any. */
+const ambient = ({ uid, capabilities, landlock }: ProcessSpec): readonly string[] =>
+  uid === 0 || landlock?.alone ? [] : capabilities.ambient;
+
+/** What the command has: root the bounding set. With Landlock alone nothing, and no_new_privs lets no execve give it back. */
+const permitted = (process: ProcessSpec): readonly string[] =>
+  process.uid === 0 && !process.landlock?.alone ? (process.capabilities.bounding ?? []) : ambient(process);
 
 /** Without no_new_privs only CAP_SYS_ADMIN may load a filter: it is kept until then. */
-const keepsAdmin = ({ noNewPrivileges, seccomp, capabilities }: ProcessSpec): boolean =>
-  !noNewPrivileges && seccomp !== undefined && capabilities.bounding !== undefined;
+const keepsAdmin = (process: ProcessSpec): boolean =>
+  !gainsNothing(process) && process.seccomp !== undefined && process.capabilities.bounding !== undefined;
 
-function ambientSteps(process: ProcessSpec): SyscallStep[] {
-  if (process.uid === 0) return [];
-  return process.capabilities.ambient.map((name) =>
+const ambientSteps = (process: ProcessSpec): SyscallStep[] =>
+  ambient(process).map((name) =>
     step("payload", `ambient: ${name}`, "prctl", [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit(name), 0, 0]),
   );
-}
 
-const inheritable = (process: ProcessSpec): readonly string[] => (process.uid === 0 ? [] : process.capabilities.ambient);
+const inheritable = (process: ProcessSpec): readonly string[] => ambient(process);
 
 /** The command's ids and capabilities. */
 export function privilegeSteps({ process }: ContainerSpec): SyscallStep[] {
   const keeps = keepsAdmin(process);
-  const survive = process.uid !== 0 && (keeps || process.capabilities.ambient.length > 0);
+  const survive = process.uid !== 0 && (keeps || ambient(process).length > 0);
   const held = permitted(process);
   return [
     ...(survive
@@ -116,22 +121,25 @@ export function privilegeSteps({ process }: ContainerSpec): SyscallStep[] {
       ? [
           step("payload", "a session keyring of its own", "keyctl", [KEYCTL_JOIN_SESSION_KEYRING, null], {
             why: "the caller's keys would be there",
-            tolerate: 38, // ENOSYS: a kernel without keys
           }),
         ]
       : []),
   ];
 }
 
-/** The lines of /proc/PID/status that the command's capabilities and no_new_privs make: proc_pid_status(5). */
+/** The lines of /proc/PID/status that the command's capabilities and no_new_privs make, in its order: proc_pid_status(5). */
 export function privilegeLines(process: ProcessSpec): string[] {
-  const { capabilities, landlock } = process;
-  const nnp = process.noNewPrivileges || landlock ? ["NoNewPrivs:\t1"] : [];
-  if (!capabilities.bounding) return nnp; // a caller without any: what there was is what there is
+  const { bounding } = process.capabilities;
   const held = keepsAdmin(process) ? [...new Set([...permitted(process), "CAP_SYS_ADMIN"])] : permitted(process);
-  const ambient = process.uid === 0 ? [] : capabilities.ambient;
-  const sets = { CapInh: inheritable(process), CapPrm: held, CapEff: held, CapBnd: capabilities.bounding, CapAmb: ambient };
-  return [...Object.entries(sets).map(([name, names]) => `${name}:\t${hex(names)}`), ...nnp];
+  const line = (name: string, names: readonly string[]) => `${name}:\t${hex(names)}`;
+  return [
+    line("CapInh", inheritable(process)),
+    line("CapPrm", held),
+    line("CapEff", held),
+    ...(bounding ? [line("CapBnd", bounding)] : []), // of a caller without any it is as it was
+    line("CapAmb", ambient(process)),
+    ...(gainsNothing(process) ? ["NoNewPrivs:\t1"] : []),
+  ];
 }
 
 /** Without CAP_SYS_ADMIN the kernel filters and restricts only who can gain nothing by execve. */

@@ -101,7 +101,7 @@ export interface ProcessSpec {
   readonly capabilities: Capabilities;
   /** prctl(2) PR_SET_NO_NEW_PRIVS: no set-id program and no file capability gives more than there is. */
   readonly noNewPrivileges: boolean;
-  /** A session keyring of its own: else the keys of the caller's session could be used. */
+  /** A session keyring of its own, where the kernel has keys: else the keys of the caller's session could be used. */
   readonly newKeyring: boolean;
   /** undefined: every call of the kernel is allowed. */
   readonly seccomp: SeccompSpec | undefined;
@@ -145,6 +145,8 @@ export interface SeccompSpec {
   readonly flags: number;
   /** nsrun's own policy. */
   readonly own: boolean;
+  /** How many filters the caller is under already; undefined: none, or a kernel that does not count them (before 5.9). */
+  readonly outer?: number;
 }
 
 export type StdioUse = "inherit" | "terminal" | number;

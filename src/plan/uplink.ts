@@ -72,7 +72,7 @@ function programSteps(net: UplinkSpec, says: string): SyscallStep[] {
     step("uplink", "close all descriptors below the socket", "close_range", [3, slot("sock-1"), 0]),
     step("uplink", "close all descriptors above the socket", "close_range", [slot("sock+1"), -1, 0]),
     step("uplink", "close the socket at exec", "fcntl", [slot("sock"), 2 /* F_SETFD */, 1 /* FD_CLOEXEC */]),
-    step("uplink", `execute ${net.program}`, "execve", [net.program, strings(net.args), strings([directories])]),
+    step("uplink", `execute ${net.program}`, "execve", [net.program, strings(net.args), strings([directories])], { exact: true }),
   ];
 }
 

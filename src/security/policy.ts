@@ -1,4 +1,5 @@
 /** What a filter decides, before it is a program: for each number a list of cases, of which the first that holds is taken. */
+import { RET } from "./bpf.ts";
 
 /** `(args[arg] & mask) OP value`, unsigned, 64 bits. A mask of 32 ones is for arguments that the kernel itself cuts to an int. */
 export interface Condition {
@@ -31,3 +32,12 @@ export interface Policy {
 }
 
 export const always = (action: number): Decision => ({ cases: [], otherwise: action });
+
+/** SECCOMP_RET_ALLOW or _LOG. A tracer that is not there (TRACE) is a refusal. */
+export const permits = (action: number): boolean => action === RET.ALLOW || action === RET.LOG;
+
+/** Whether there are arguments with which the call `number` is made. */
+export function mayAllow({ calls, otherwise }: Policy, number: number): boolean {
+  const decision = calls.get(number) ?? always(otherwise);
+  return permits(decision.otherwise) || decision.cases.some(({ action }) => permits(action));
+}

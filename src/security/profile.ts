@@ -8,7 +8,7 @@ import { errno } from "../ffi/errno.ts";
 import { unistd } from "../ffi/unistd.ts";
 import { RET } from "./bpf.ts";
 import { bad, type Json, list, object, strings, unsigned } from "./json.ts";
-import { ALL_BITS, always, type Case, type Condition, type Decision, type Policy } from "./policy.ts";
+import { ALL_BITS, always, type Case, type Condition, type Decision, type Policy, permits } from "./policy.ts";
 
 /** What includes and excludes are compared with. */
 export interface Context {
@@ -46,7 +46,6 @@ const ACTIONS: Readonly<Record<string, number>> = {
   SCMP_ACT_ALLOW: RET.ALLOW,
 };
 const WITH_DATA: readonly number[] = [RET.ERRNO, RET.TRACE];
-const PERMISSIVE: readonly number[] = [RET.LOG, RET.ALLOW];
 
 /** linux/seccomp.h. The others want a listener, or threads that are not there yet. */
 const FLAGS: Readonly<Record<string, number>> = {
@@ -181,7 +180,7 @@ export function profilePolicy(value: unknown, context: Context, where: string): 
   for (const [name, its] of byName) {
     const number = numbers.get(name);
     if (number !== undefined) calls.set(number, decide(its, otherwise));
-    else if (PERMISSIVE.includes(otherwise) && its.some((rule) => !PERMISSIVE.includes(rule.action))) unknown.push(name);
+    else if (permits(otherwise) && its.some((rule) => !permits(rule.action))) unknown.push(name);
   }
   return { policy: { calls, otherwise }, flags: flagsOf(profile.flags, `${where}.flags`), unknown };
 }

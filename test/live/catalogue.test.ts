@@ -101,6 +101,7 @@ const CASES: Record<string, Case | Elsewhere> = {
   "mknodat EPERM": { sh: "setpriv --bounding-set -mknod $RUN true", hint: /CAP_MKNOD is missing/ },
   "mknodat EPERM 2": { sh: "$DENY mknodat EPERM -- $RUN true", hint: /where a device cgroup forbids it/ },
   "says EBADMSG": "a call that only says it was done: test/live/read-back.test.ts",
+  "descriptors EBADMSG": "the same: test/live/read-back.test.ts",
   "at_root EBADMSG": "the same: test/live/read-back.test.ts",
   "fsopen EPERM": {
     sh: "unshare -Ur sh -c 'unshare -n sleep 9 & sleep 0.3; $RUN --unshare user --join net=$! true; kill $!'",
@@ -154,6 +155,7 @@ const CASES: Record<string, Case | Elsewhere> = {
   },
   "capset EPERM": { sh: "$DENY capset EPERM -- $RUN true", hint: /capabilities that you do not have yourself/ },
   "keyctl EDQUOT": { sh: "$DENY keyctl EDQUOT -- $RUN true", hint: /your quota of keys is used up/ },
+  "keyctl ENOSYS": { sh: "$DENY keyctl ENOSYS -- $RUN true", hint: /--no-new-keyring goes without one/ },
   "keyctl EPERM": { sh: "$DENY keyctl EPERM -- $RUN true", hint: /--no-new-keyring goes without one/ },
   "seccomp EACCES": { sh: "$DENY seccomp EACCES -- $RUN true", hint: /not with --new-privileges/ },
   "seccomp EINVAL": { sh: "$DENY seccomp EINVAL -- $RUN true", hint: /no system call filters/ },

@@ -139,6 +139,7 @@ describe.skipIf(reason !== undefined)("nsrun doctor", () => {
     ["clone3", "ENOSYS", "clone3", false],
     ["mount_setattr", "EPERM", "mount_setattr", true],
     ["keyctl", "EDQUOT", "session keyring", true],
+    ["keyctl", "ENOSYS", "session keyring", true],
     ["seccomp", "EINVAL", "seccomp", true],
     ["setns", "EPERM", "setns", false],
   ];

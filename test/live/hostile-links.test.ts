@@ -71,14 +71,7 @@ for (const recipe of RECIPES) {
 
     test("control: CVE-2019-16884, CVE-2023-27561: where links may lead onto other mounts, a volume becomes /proc", async () => {
       const options = volumes(linked(), "/toProc");
-      const mutations = ["cross", "cross, unread"] as const;
-      const [read, result] = await place.start(
-        mutations.map((mutation) => ({ name: mutation, options, mutation })),
-        env,
-      );
-      // the second defence: what is read back before the command begins is not to be found
-      expect(read?.error).toBe("ENOENT");
-      expect(read?.message).toMatch(/: open (uid_map|status): ENOENT/);
+      const [result] = await place.start([{ name: "cross", options, mutation: "cross" }], env);
       expect(result?.error).toBeUndefined();
       expect(result?.stdout).not.toContain(" - proc proc "); // it cannot even be read any more
     });

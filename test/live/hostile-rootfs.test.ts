@@ -72,7 +72,7 @@ for (const recipe of RECIPES) {
       };
       test(`CVE-2019-19921: ${at} is a link of the root: refused`, async () => expect(await start()).toBe("ELOOP"));
       test(`control: CVE-2019-19921: ${at} is a link of the root: followed, what should be there is elsewhere`, async () =>
-        expect(await start("follow, unread")).toEqual([`/ ${type}`, undefined]));
+        expect(await start("follow")).toEqual([`/ ${type}`, undefined]));
     }
 
     test("control: CVE-2024-45310, CVE-2021-30465: with links followed as everybody does, the host's directory is written to", async () => {

@@ -30,7 +30,8 @@ const LOOPS: Readonly<Record<string, RegExp>> = {
   rooted: /^getcwd /,
   on_mounts: /^(statx ){2,}/,
   at_root: /^getcwd /,
-  says: /^read /,
+  says: /^fstatfs (pread64 )+/,
+  descriptors: /^(fcntl ){61,}/,
 };
 
 /** Each capability that the kernel knows is looked at, in order; those that are not kept are dropped, and no other. */
@@ -176,7 +177,7 @@ export function matchLane(steps: readonly JsonStep[], calls: readonly Call[], bi
         at += matchBound(step, calls.slice(at));
         continue;
       }
-      if (step.call.name === "says") matchText(step, calls[at]!);
+      if (step.call.name === "says") matchText(step, calls[at + 1]!);
       if (step.call.name === "at_root") matchCall({ ...step, text: 'getcwd("/", 4096)' }, calls[at]!, bindings);
       if (step.call.name === "guard") matchCall({ ...step, text: step.text }, calls[at]!, bindings);
       at += found.split(" ").length - 1;

@@ -45,6 +45,14 @@ describe.skipIf(noLandlock !== undefined)("--no-namespaces", () => {
     await held[Symbol.asyncDispose]();
   });
 
+  test("with --new-privileges too: Landlock wants no_new_privs, and no capability is kept to load the filter", async () => {
+    const added = process.getuid!() === 0 ? ["--cap-add", "net_raw"] : [];
+    const options = ["--no-namespaces", ...SYSTEM, "--new-privileges", ...added];
+    const { code, stdout } = await nsrun([...options, "--", "grep", "-E", "^(CapEff|CapPrm|NoNewPrivs)", "/proc/self/status"]);
+    const none = "0".repeat(16);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `CapPrm:\t${none}\nCapEff:\t${none}\nNoNewPrivs:\t1\n` });
+  });
+
   test("nothing but what the rules give: files, ports, sockets, processes and their programs", async () => {
     using dir = temporary();
     chmodSync(dir.path, 0o755);

@@ -42,7 +42,7 @@ test("every step is in one line of the folded text, and in its order", () => {
   }
 });
 
-test("thirty steps fit one screen of 40 lines, the default's hundred and forty take eighty-one", () => {
+test("thirty steps fit one screen of 40 lines, the default's hundred and fifty take eighty-one", () => {
   const thirty: Plan = { prepare: [], between: [], waits: false, child: CASES.default!.child.slice(0, 30) };
   expect(planText(thirty, 100).split("\n").length).toBeLessThanOrEqual(40);
   expect(planText(CASES.default!, 100).split("\n").length).toBeLessThanOrEqual(81);

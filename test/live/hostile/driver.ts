@@ -16,15 +16,7 @@ import { sys } from "../../../src/ffi/syscall.ts";
 import type { Arg, Plan, SyscallStep } from "../../../src/plan/step.ts";
 
 /** `follow`: links lead where they do for everybody; `cross`: onto other mounts; `magic`: through descriptors of /proc. */
-export type Mutation =
-  | "follow"
-  | "follow, unread"
-  | "cross"
-  | "cross, unread"
-  | "magic"
-  | "magic, unrooted"
-  | "dev by path"
-  | "proc by path";
+export type Mutation = "follow" | "cross" | "magic" | "magic, unrooted" | "dev by path" | "proc by path";
 
 export interface Case {
   readonly name: string;
@@ -83,21 +75,13 @@ const procByPath = (child: readonly SyscallStep[]): SyscallStep[] =>
       : step,
   );
 
-/** Nothing is read back from /proc before the command begins: no open, `says` and close. */
-const unread = (child: readonly SyscallStep[]): SyscallStep[] =>
-  child.filter((_, i) => ![i - 1, i, i + 1].some((at) => child[at]?.call === "says"));
-
 function mutate(plan: Plan, mutation: Mutation | undefined): Plan {
   const change = (lane: string, to: (flags: number) => number) =>
     plan.child.map((step) => (step.lane === lane ? resolving(step, to) : step));
   const anywhere = (child: SyscallStep[]) => child.filter((step) => step.call !== "on_mounts");
-  const follow = () => anywhere(change("container", () => 0));
-  if (mutation === "follow") return { ...plan, child: follow() };
-  if (mutation === "follow, unread") return { ...plan, child: unread(follow()) };
+  if (mutation === "follow") return { ...plan, child: anywhere(change("container", () => 0)) };
   if (mutation === "proc by path") return { ...plan, child: procByPath(plan.child) };
-  const cross = () => anywhere(change("container", (flags) => flags & ~RESOLVE.RESOLVE_NO_XDEV));
-  if (mutation === "cross") return { ...plan, child: cross() };
-  if (mutation === "cross, unread") return { ...plan, child: unread(cross()) };
+  if (mutation === "cross") return { ...plan, child: anywhere(change("container", (flags) => flags & ~RESOLVE.RESOLVE_NO_XDEV)) };
   if (mutation === "magic") return { ...plan, child: change("payload", () => 0) };
   if (mutation === "magic, unrooted")
     return { ...plan, child: change("payload", () => 0).filter((step) => step.call !== "rooted") };

@@ -13,6 +13,7 @@ describe.skipIf(reason !== undefined)("descriptors", () => {
     name: "CVE-2024-21626: no descriptor of nsrun's leads the command to what is not in its root",
     // what the container opens itself is close-on-exec, and without root it opens all that there is
     uncontrolled: isRoot ? undefined : "without root no descriptor survives the exec anyway",
+    both: ["descriptors are read back"],
     without: { rows: ["descriptors closed"] },
     attack: async ({ nsrun }) => {
       using dir = temporary();

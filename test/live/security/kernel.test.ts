@@ -125,6 +125,7 @@ describe.skipIf(reason !== undefined)("what the caller has", () => {
   bug({
     name: "CVE-2014-8989: root's supplementary groups are not the command's",
     skip: isRoot ? undefined : "only root can take groups",
+    both: ["groups are read back"],
     without: { rows: ["groups cleared"] },
     attack: async ({ nsrun }) => {
       const groups = ["setpriv", "--groups", "4,27"];

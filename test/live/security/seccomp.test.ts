@@ -1,7 +1,7 @@
 /** The system call filter, by a C program that tries; and that each attempt works where the filter is switched off. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { canRun, nsrun, skipReason, temporary, works } from "../helpers.ts";
+import { canRun, NSRUN, nsrun, shell, skipReason, temporary, works } from "../helpers.ts";
 import { Attacks } from "./attacks.ts";
 
 const reason = skipReason("seccomp", [canRun, [works("gcc", "--version"), "gcc is not installed"]]);
@@ -93,11 +93,44 @@ describe.skipIf(reason !== undefined)("--seccomp FILE", () => {
       "nsrun: seccomp profile /dev/null: not a regular file\n",
     );
   });
-  test("a filter that forbids the exec itself ends in one line", async () => {
-    const { dir, path } = file({ defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["execve"], action: "SCMP_ACT_ERRNO" }] });
+  const allow = { defaultAction: "SCMP_ACT_ALLOW" };
+  const refuse = (names: readonly string[], more = {}) => ({ names, action: "SCMP_ACT_ERRNO", ...more });
+  /** Both with nsrun's pid 1 and as pid 1 itself; a start without an end would be killed, and its code 137. */
+  const both = async (profile: unknown, command: string, expected: { code: number; stderr: RegExp }) => {
+    const { dir, path } = file(profile);
     using _ = dir;
-    const { code, stderr } = await nsrun(["--seccomp", path, "--", "/bin/true"]);
-    expect(code).toBe(126);
-    expect(stderr).toMatch(/^nsrun: cannot execute "\/bin\/true": EPERM/);
+    for (const options of [[], ["--no-init"]]) {
+      const limited = ["timeout", "-s", "KILL", "30", ...NSRUN, "run", ...options, "--seccomp", path, "--", command];
+      const { code, stderr } = await shell(limited);
+      expect(code).toBe(expected.code);
+      expect(stderr).toMatch(expected.stderr);
+    }
+  };
+  test("a filter that refuses execve is one line, whatever its word for it", async () => {
+    const stderr = /^nsrun: seccomp profile .*: it refuses execve, so that no command could be started\n$/;
+    const rest = { names: ["read", "write", "sendto"], action: "SCMP_ACT_ALLOW" };
+    for (const profile of [
+      { defaultAction: "SCMP_ACT_ERRNO", syscalls: [] },
+      { defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 0, syscalls: [rest] },
+      { defaultAction: "SCMP_ACT_TRACE", syscalls: [] },
+      { ...allow, syscalls: [refuse(["execve"])] },
+    ])
+      await both(profile, "/bin/true", { code: 125, stderr });
+  });
+  test("an execve that a filter answers with 0 is no success", async () => {
+    const sometimes = { errnoRet: 0, args: [{ index: 0, value: 0, op: "SCMP_CMP_NE" }] };
+    await both({ ...allow, syscalls: [refuse(["execve"], sometimes)] }, "/bin/true", {
+      code: 125,
+      stderr: /^nsrun: step \d+ of \d+: execute \/bin\/true: short result .*\n$/,
+    });
+  });
+  test("a filter that refuses to exit is no start without an end, and what went wrong is told", async () => {
+    const told = { code: 127, stderr: /^nsrun: cannot execute "nowhere": ENOENT .*\nhint: looked in .*\n$/ };
+    const ends = ["exit_group", "exit"];
+    await both({ ...allow, syscalls: [refuse(["exit_group"])] }, "nowhere", told);
+    await both({ ...allow, syscalls: [refuse([...ends, "kill", "getpid"], { errnoRet: 0 })] }, "nowhere", told);
+    await both({ ...allow, syscalls: [refuse([...ends, "sendto"])] }, "nowhere", told);
+    // neither of the two ways to tell is left: it ends all the same, by a signal
+    await both({ ...allow, syscalls: [refuse([...ends, "sendto", "write"])] }, "nowhere", { code: 139, stderr: /^$/ });
   });
 });

@@ -33,8 +33,9 @@ export const WEAKER = {
       '"close all descriptors below the socket", "close_range", [3, slot("sock-1"), 0], {',
       `"", ${NOTHING}, {`,
     ],
-    ["plan/payload.ts", '"close all descriptors above the socket", "close_range", [slot("sock+1"), -1, 0]),', `"", ${NOTHING}),`],
+    ["plan/payload.ts", '"close all descriptors above the procfs", "close_range", [slot("sock+2"), -1, 0]),', `"", ${NOTHING}),`],
   ],
+  "descriptors are read back": [["plan/verify.ts", '"descriptors", [REG]),', `${NOTHING}),`]],
   // CVE-2017-5226: the stage's session is one of its own as well, and it hands it on
   "own session": [
     ["plan/payload.ts", '"a session of its own", "setsid", [], {', `"", ${NOTHING}, {`],
@@ -71,7 +72,7 @@ export const WEAKER = {
   ],
   // CVE-2022-29162
   "nothing inheritable": [
-    ["plan/security.ts", "=> (process.uid === 0 ? [] : process.capabilities.ambient);", "=> permitted(process);"],
+    ["plan/security.ts", "readonly string[] => ambient(process);", "readonly string[] => permitted(process);"],
   ],
   // CVE-2014-8989
   "setgroups denied": [
@@ -79,6 +80,13 @@ export const WEAKER = {
       "plan/identity.ts",
       ': writeProc("setgroups", "deny", "without privilege the kernel wants this before gid_map (CVE-2014-8989)")',
       ": []",
+    ],
+  ],
+  "groups are read back": [
+    [
+      "plan/verify.ts",
+      "process.setgroups ? [groupsLine(process.groups)] : [];",
+      "process.args.length === 0 ? [groupsLine([])] : [];",
     ],
   ],
   "groups cleared": [["plan/identity.ts", '"set the groups", "setgroups", [groups.length,', '"", "getpid", [groups.length,']],
@@ -105,9 +113,7 @@ export const WEAKER = {
       "[SECCOMP_SET_MODE_FILTER, flags, program], { soft: true });",
     ],
   ],
-  "a filter is read back": [
-    ["plan/verify.ts", "process.seccomp?.own\n    ?", "process.seccomp?.own && process.args.length === 0\n    ?"],
-  ],
+  "a filter is read back": [["plan/verify.ts", "if (!seccomp?.own) return [];", "if (!seccomp || seccomp.own) return [];"]],
   // standard streams: what a runner did
   "streams not chowned": [
     [
