@@ -126,7 +126,7 @@ describe.skipIf(reason !== undefined)("a call that only says it was done:", () =
     "maps of few and of many lines are read back in the kernel's order",
     async () => {
       for (const count of [1, 2, 5, 6, 250]) {
-        const lines = Array.from({ length: count }, (_, i) => `${(count - 1 - i) * 10}:${100000 + i * 1000}:10`);
+        const lines = Array.from({ length: count }, (_, i) => `${(count - 1 - i) * 10}:${3000000 + i * 1000}:10`);
         const { code, stderr } = await shell([
           ...NSRUN,
           "run",

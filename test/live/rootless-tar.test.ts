@@ -160,7 +160,7 @@ describe.skipIf(reason !== undefined)("an archive with foreign owners", () => {
     ];
     const command = ["--", "stat", "-c", "%u:%g", "far", "suid"];
     const told = expect.stringMatching(
-      /^nsrun: --userns host: .*\nnsrun: \S*owners\.tar: 1 device nodes left out \(the container has its own \/dev\)\n$/,
+      /^nsrun: \S*owners\.tar: 1 device nodes left out \(the container has its own \/dev\)\nnsrun: --userns host: .*\n$/,
     );
     expect(await shell([...argv, "--userns", "host", ...command])).toEqual({ code: 0, stdout: "99999:0\n33:34\n", stderr: told });
     // in a range of 65536 ids, uid 99999 is nobody

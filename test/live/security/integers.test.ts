@@ -48,13 +48,13 @@ describe.skipIf(reason !== undefined)("integers", () => {
     open: expect.objectContaining({ "1000x": "1000", "5:1000x": "5", "0x10": "0", "1e3": "1" }),
   });
   const MAPS = [
-    "1x:100000:1",
-    "1:100000x:5",
-    "1:100000:-1",
-    "-1:100000:1",
-    "1:100000:5:6",
+    "1x:3000000:1",
+    "1:3000000x:5",
+    "1:3000000:-1",
+    "-1:3000000:1",
+    "1:3000000:5:6",
     "1:4294967295:1",
-    "1:100000:0",
+    "1:3000000:0",
     "1",
     "",
   ];
@@ -62,18 +62,18 @@ describe.skipIf(reason !== undefined)("integers", () => {
     name: "integers (CVE-2026-30892): --uid-map",
     skip: isRoot ? undefined : "only root may map any id",
     without: { rows: ["strict map"] },
-    attack: (target) => accepted(target, MAPS, (value) => ["--uid-map", "0:200000:1", `--uid-map=${value}`]),
+    attack: (target) => accepted(target, MAPS, (value) => ["--uid-map", "0:3100000:1", `--uid-map=${value}`]),
     held: refused(MAPS),
-    open: expect.objectContaining({ "1x:100000:1": "0", "1:100000x:5": "0" }),
+    open: expect.objectContaining({ "1x:3000000:1": "0", "1:3000000x:5": "0" }),
   });
-  const RANGES = ["1000x", "300000:10x", "-1", "4294967295", "", "300000:", "300000:0", "0x10", "300000:10:10"];
+  const RANGES = ["1000x", "3000000:10x", "-1", "4294967295", "", "3000000:", "3000000:0", "0x10", "3000000:10:10"];
   bug({
     name: "integers (CVE-2026-30892): --userns",
     skip: isRoot ? undefined : "only root chooses a range",
     without: { rows: ["strict range"] },
     attack: (target) => accepted(target, RANGES, (value) => [`--userns=${value}`]),
     held: refused(RANGES),
-    open: expect.objectContaining({ "1000x": "0", "300000:10x": "0", "300000:10:10": "0" }),
+    open: expect.objectContaining({ "1000x": "0", "3000000:10x": "0", "3000000:10:10": "0" }),
   });
   test("integers: --ulimit, --monotonic, --stop-timeout, --tmpfs, --publish", async () => {
     const OPTIONS: [string, string[]][] = [
