@@ -84,10 +84,11 @@ export class Shell {
     this.#detached.set(stored(store), { make, afterwards: [] });
   }
   open_tree([dir, name, flags]: readonly Arg[], { store }: SyscallStep): void {
-    const cloned = (number(flags) & OPEN_TREE.AT_RECURSIVE) !== 0 ? "--rbind" : "--bind";
-    const bind = (number(flags) & OPEN_TREE.OPEN_TREE_CLONE) !== 0 ? cloned : "--move"; // the mount itself
+    const bind = (number(flags) & OPEN_TREE.AT_RECURSIVE) !== 0 ? "--rbind" : "--bind";
     const source = name === "" ? this.#path(dir) : this.#below(dir, String(name));
-    const make = (target: string) => [`mount ${bind} ${word(source)} ${word(target)}`];
+    // the mount itself, not a clone: mount --move of an ordinary user's mount(8) says that it failed when it has not
+    const away = (number(flags) & OPEN_TREE.OPEN_TREE_CLONE) !== 0 ? [] : [`umount ${word(source)}`];
+    const make = (target: string) => [`mount ${bind} ${word(source)} ${word(target)}`, ...away];
     this.#detached.set(stored(store), { make, afterwards: [] });
   }
   mount_setattr([tree, path, flags, attr]: readonly Arg[]): void {
