@@ -2,19 +2,14 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { HOST_SAID, isRoot, NSRUN, shell, skipReason, temporary } from "./helpers.ts";
+import { kernelCan, MAPPED_TMPFS } from "./kernel.ts";
 
 const reason = skipReason("a root in memory", [
   [isRoot, "an ordinary user has no trusted attributes and no idle mounts: he needs a cache"],
 ]);
 const script = "rmdir /opt && mkdir /opt && touch /new && ls -d /opt /new /l 2>/dev/null; id -u";
 
-/** Linux 6.3 on. */
-async function tmpfsMapsOwners(): Promise<boolean> {
-  const { stdout } = await shell([...NSRUN, "doctor", "--json"]);
-  const { results } = JSON.parse(stdout) as { results: { name: string; works: boolean }[] };
-  return results.find(({ name }) => name === "idmapped tmpfs")!.works;
-}
-const mapsOwners = reason === undefined && (await tmpfsMapsOwners());
+const mapsOwners = reason === undefined && (await kernelCan(MAPPED_TMPFS));
 
 describe.skipIf(reason !== undefined)("without a cache", () => {
   for (const userns of ["auto", "host"])

@@ -26,7 +26,8 @@ interface Defence {
 }
 
 const STATUS = /make sure of status: EBADMSG.*\nhint: .*the command was not run\n$/;
-const BARE = ["--no-namespaces", "--landlock", "rwx:/"];
+const YOUNG = "optional:truncate,ioctl-dev,bind,connect,abstract-unix-socket,signal";
+const BARE = ["--no-namespaces", "--landlock", "rwx:/", "--landlock", YOUNG];
 const HOST = ["--userns", "host"];
 /** An ordinary user has no other: his pid is found in the host's /proc. */
 const SHARED = ["--share", "mnt"];

@@ -19,8 +19,13 @@ import {
   temporary,
   WAIT,
 } from "./helpers.ts";
+import { kernelCan, OVERLAY_RMDIR } from "./kernel.ts";
 
 const reason = skipReason("user namespaces of root", [needsRoot]);
+/** Before Linux 6.6 a directory of the lower layer that goes cannot come again (docs/design/0004-kernels.md). */
+const removesBelow = reason === undefined && (await kernelCan(OVERLAY_RMDIR));
+if (reason === undefined && !removesBelow)
+  console.log("skip: directories of the lower layer that go and come: tmpfs has no user.* attributes");
 
 const firstId = (pid: number): number => Number(readFileSync(`/proc/${pid}/uid_map`, "utf8").trim().split(/\s+/)[1]);
 const owner = (path: string): string => `${statSync(path).uid}:${statSync(path).gid}`;
@@ -98,6 +103,7 @@ describe.skipIf(reason !== undefined)("each way to have the host's root inside i
     for (const ns of ["pid", "mnt"]) {
       const join = ["--join", `${ns}=${first.pid}`];
       expect(await nsrun([...join, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: ENTERED_SAID });
+      if (!removesBelow) continue; // then no root can be made there
       const both = [...join, "--join", `user=${first.pid}`];
       expect(await nsrun([...both, "--", "true"])).toEqual({ code: 0, stdout: "", stderr: "" });
     }
