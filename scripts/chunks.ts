@@ -10,7 +10,7 @@ const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const RUN = `${ROOT}/src/cmd/run.ts`;
 
 /** Help, completion, errors: they are wanted at once, and nothing is started. */
-const WITHOUT_RUN = ["version", "help", "print", "report", "other", "completion", "complete", "run"];
+const WITHOUT_RUN: string[] = [];
 
 /** Absolute paths of all modules that some module of src imports by `import()`. */
 async function importedLate(): Promise<Set<string>> {

@@ -1,18 +1,19 @@
 #!/usr/bin/env -S bun --config=/dev/null --no-env-file
 /** The command line. The only folder that prints or exits; loads nothing but what the given command needs. */
 import { errorLines, NsrunError } from "../errors.ts";
+import { runCommand } from "./run.ts";
 
 /** `run` (and no command word at all) is the hot path; everything else goes through the table of commands. */
 async function dispatch(argv: readonly string[]): Promise<number> {
   const first = argv[0];
-  if (argv.some((word) => word.includes("\uFFFD"))) (await import("./bytes.ts")).refuseBytes();
+  if (argv.join("\0").includes("\uFFFD")) (await import("./bytes.ts")).refuseBytes();
   if (first === "-V" || first === "--version") return (await import("./version.ts")).version();
   if (argv.includes("--help") || argv.includes("-h")) {
     const code = await (await import("./help.ts")).askedForHelp(argv);
     if (code !== undefined) return code;
   }
   const bare = first === undefined || first.startsWith("-");
-  if (bare || first === "run") return (await import("./run.ts")).runCommand(bare ? argv : argv.slice(1), bare);
+  if (bare || first === "run") return runCommand(bare ? argv : argv.slice(1), bare);
   return (await import("./other.ts")).otherCommand(argv);
 }
 

@@ -12,11 +12,12 @@ const STOPPING: readonly string[] = ["SIGTERM", "SIGHUP"];
 const DEFAULT_TIMEOUT = 10;
 
 /** Milliseconds of `--stop-timeout SECONDS`; 0 is at once. Throws UsageError. */
-export function stopTimeout(text: string | undefined): number {
-  const seconds = text === undefined ? DEFAULT_TIMEOUT : Number(text);
-  if ((text !== undefined && !/^[0-9]+([.][0-9]+)?$/.test(text)) || seconds > 1e6)
+export const stopTimeout = (text: string | undefined): number => (text === undefined ? DEFAULT_TIMEOUT : seconds(text)) * 1000;
+
+function seconds(text: string): number {
+  if (!/^[0-9]+([.][0-9]+)?$/.test(text) || Number(text) > 1e6)
     throw new UsageError(`--stop-timeout ${text}: expected seconds, 0 or more`);
-  return seconds * 1000;
+  return Number(text);
 }
 
 export class Signals {

@@ -53,7 +53,10 @@ export function signalNumber(signal: string | number): number {
 }
 
 export function stdioSlots(slots: Slots, streams: Streams): void {
-  for (const [fd, use] of streams.child.entries()) if (typeof use === "number") slots.set(`stdio.${fd}`, use);
+  for (let fd = 0; fd < streams.child.length; fd++) {
+    const use = streams.child[fd];
+    if (typeof use === "number") slots.set(`stdio.${fd}`, use);
+  }
 }
 
 export async function resultOf(process: Supervised, streams: Streams): Promise<RunResult> {

@@ -96,7 +96,11 @@ const WORDS: Readonly<Record<string, readonly string[]>> = { stdin: STREAMS, std
 
 type Table = Readonly<Record<string, Kinds>>;
 
-const isList = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === "string");
+function isList(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  for (const one of value) if (typeof one !== "string") return false;
+  return true;
+}
 
 function kindOf(value: unknown): string {
   if (typeof value !== "object") return typeof value;
@@ -112,19 +116,27 @@ function unknownOption(key: string, tables: readonly Table[]): UsageError {
   return new UsageError(`unknown option ${key}`, near ? { hint: `did you mean ${near}?` } : {});
 }
 
+function kindsOf(key: string, tables: readonly Table[]): Kinds | undefined {
+  for (const table of tables) {
+    const kinds: unknown = table[key];
+    if (typeof kinds === "string") return kinds as Kinds; // what every object has by inheritance (`toString`) is no string
+  }
+  return undefined;
+}
+
 /** Throws UsageError for a name that none of the tables has, and for a value of another kind. */
 export function checkOptions(options: unknown, ...tables: readonly Table[]): void {
   if (typeof options !== "object" || options === null)
     throw new UsageError(`the options: expected an object, not ${inWords(kindOf(options))}`);
   for (const key in options) {
     const value: unknown = (options as Record<string, unknown>)[key];
-    const kinds = tables.find((table) => Object.hasOwn(table, key))?.[key];
+    const kinds = kindsOf(key, tables);
     if (kinds === undefined) throw unknownOption(key, tables);
     const kind = kindOf(value);
     // no kind is part of another's name
     if (kind !== "undefined" && !kinds.includes(kind))
       throw new UsageError(`${key}: expected ${kinds.split(" ").map(inWords).join(" or ")}, not ${inWords(kind)}`);
-    if (kind === "string" && Object.hasOwn(WORDS, key) && !WORDS[key]!.includes(value as string))
+    if (kind === "string" && WORDS[key] && !WORDS[key].includes(value as string))
       throw new UsageError(`${key} ${value}: expected one of ${WORDS[key]!.join(" ")}`);
   }
 }

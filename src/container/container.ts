@@ -70,16 +70,15 @@ export class Supervised {
   /** The error is being told. */
   #failing = false;
   readonly #soft: { step: SyscallStep; errno: number }[] = [];
-  readonly #began = performance.now();
+  readonly #began = Bun.nanoseconds(); // performance is an object that its first user makes
   readonly #ended = Promise.withResolvers<Ended>();
-  readonly #ready = Promise.withResolvers<void>();
+  #ready: PromiseWithResolvers<void> | undefined;
   readonly #closed = Promise.withResolvers<void>();
   readonly #pendingSignals: number[] = [];
 
   constructor(readonly options: ProcessOptions) {
     // nobody may be waiting for one of them
     this.#ended.promise.catch(() => {});
-    this.#ready.promise.catch(() => {});
     this.#closed.promise.catch(() => {});
   }
 
@@ -91,8 +90,9 @@ export class Supervised {
   get ended(): Promise<Ended> {
     return this.#ended.promise;
   }
-  /** pid 1 waits for commands to join (a container without a command). */
+  /** pid 1 waits for commands to join (a container without a command). To be asked for before that can be known. */
   get ready(): Promise<void> {
+    this.#ready ??= Promise.withResolvers<void>();
     return this.#ready.promise;
   }
   /** Everything is reaped, closed and undone. */
@@ -140,7 +140,7 @@ export class Supervised {
     this.kill(SIGNALS.KILL);
   }
 
-  #now = (): number => performance.now() - this.#began;
+  #now = (): number => (Bun.nanoseconds() - this.#began) / 1e6;
 
   #record(kind: number, a: number, b: number): void {
     const { plan, slots } = this.options;
@@ -150,7 +150,7 @@ export class Supervised {
     else if (kind === RECORD.failed && step) this.#failed(step, b);
     else if (kind === RECORD.soft && step) this.#soft.push({ step, errno: b });
     else if (kind === RECORD.ended) this.#status = a;
-    else if (kind === RECORD.ready) this.#ready.resolve();
+    else if (kind === RECORD.ready) this.#ready?.resolve();
     else if (kind === RECORD.watched) this.#finish(a);
   }
 
@@ -197,7 +197,7 @@ export class Supervised {
   #fail(error: NsrunError): void {
     this.#failing = true;
     explained(error).then((told) => {
-      this.#ready.reject(told);
+      this.#ready?.reject(told);
       this.#ended.reject(told);
     });
   }
@@ -210,7 +210,7 @@ export class Supervised {
         this.#failure ?? new NsrunError("the container's watcher was killed", { hint: "the container was ended with it" }),
       );
     }
-    if (!this.#failing) this.#ready.reject(new NsrunError("the container ended before it was ready"));
+    if (!this.#failing) this.#ready?.reject(new NsrunError("the container ended before it was ready"));
     this.#channel?.end();
     if (this.#stage > 0) reap(this.#stage);
     this.#cleanUp();

@@ -53,35 +53,41 @@ export function hasKeys(hidden: readonly { readonly path: string }[] = []): bool
 
 type HiddenPaths = Pick<ContainerSpec, "maskedPaths" | "readonlyPaths" | "scratch">;
 
-function checkUnmask(unmask: ReadonlySet<string>): void {
+function checkUnmask(unmask: readonly string[]): void {
   const known = [...MASKED.map(({ path }) => path), ...READ_ONLY, ...SCRATCH];
-  const stranger = [...unmask].find((path) => !known.includes(path));
+  const stranger = unmask.find((path) => !known.includes(path));
   if (stranger !== undefined)
     throw new UsageError(`--unmask ${stranger}: not among what is hidden or read-only`, {
       hint: `known: ${known.join(" ")} all`,
     });
 }
 
+/** Their paths without a slash at the end. Throws UsageError. */
+function unmasked(paths: readonly string[]): string[] {
+  const unmask = paths.map((path) => (path === "/" ? path : path.replace(/\/+$/, "")));
+  checkUnmask(unmask);
+  return unmask;
+}
+
 export const unmasksAll = ({ unmask = [] }: ContainerOptions): boolean => unmask.includes("all") || unmask.includes("ALL");
 
 /** For a root of the container's own. Throws UsageError for an --unmask that means nothing, NsrunError where it cannot be found out. */
 export function hiddenPaths(options: ContainerOptions, ownRoot: boolean, mounts: readonly Mount[] = []): HiddenPaths {
-  const unmask = new Set((options.unmask ?? []).map((path) => (path === "/" ? path : path.replace(/\/+$/, ""))));
   if (!ownRoot || unmasksAll(options)) return { maskedPaths: [], readonlyPaths: [], scratch: [] };
-  if (unmask.size > 0) checkUnmask(unmask);
-  const masked = MASKED.filter(({ path }) => !unmask.has(path));
+  const unmask = options.unmask?.length ? unmasked(options.unmask) : [];
+  const masked = MASKED.filter(({ path }) => !unmask.includes(path));
   // what is below a read-only /sys is so already
-  const readOnly = READ_ONLY.filter((path) => !unmask.has(path) && (unmask.has("/sys") || !path.startsWith("/sys/")));
+  const readOnly = READ_ONLY.filter((path) => !unmask.includes(path) && (unmask.includes("/sys") || !path.startsWith("/sys/")));
   const paths = [...masked.map(({ path }) => path), ...readOnly];
-  const there = new Set([
+  const there = [
     "/sys",
     "/dev",
     ...existing("/proc", "proc", "/proc/meminfo", paths),
     ...existing("/sys", "sysfs", "/sys/kernel", paths),
-  ]);
+  ];
   return {
-    maskedPaths: masked.filter(({ path }) => there.has(path)),
-    readonlyPaths: readOnly.filter((path) => there.has(path)),
-    scratch: options.rw ? [] : SCRATCH.filter((path) => !unmask.has(path) && !mounts.some(({ target }) => target === path)),
+    maskedPaths: masked.filter(({ path }) => there.includes(path)),
+    readonlyPaths: readOnly.filter((path) => there.includes(path)),
+    scratch: options.rw ? [] : SCRATCH.filter((path) => !unmask.includes(path) && !mounts.some(({ target }) => target === path)),
   };
 }

@@ -18,7 +18,7 @@ function namespace(text: string, option: string): Namespace {
 }
 
 const list = (texts: readonly string[] | undefined, option: string): Namespace[] =>
-  (texts ?? []).flatMap((text) => text.split(",")).map((text) => namespace(text, option));
+  (texts ?? []).map((text) => text.split(",").map((name) => namespace(name, option))).flat();
 
 /** PATH, or the pid of a process whose namespace is meant. */
 function joinTarget(ns: Namespace, target: string, option: string): string {
@@ -99,7 +99,7 @@ export function namespaceUses(options: ContainerOptions, caller: Caller): Record
     throw new UsageError("--join pid: in a new user namespace there can be no /proc of a joined pid namespace", {
       hint: `join the user namespace that owns it: --join user=…${caller.admin ? ", or keep the caller's: --share user" : ""}`,
     });
-  const clock = (["monotonic", "boottime"] as const).find((key) => options[key] !== undefined);
+  const clock = options.monotonic !== undefined ? "monotonic" : options.boottime !== undefined ? "boottime" : undefined;
   if (clock && !said.has("time")) uses.time = { mode: "new" };
   if (clock && uses.time.mode !== "new") throw new UsageError(`--${clock} needs a time namespace of the container's own`);
   return uses;

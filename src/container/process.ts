@@ -49,13 +49,17 @@ function assignments(options: Pick<ContainerOptions, "env" | "envFile">): Map<st
 }
 
 /** KEY=VALUE of `base` with what the options say put over it. */
-export function overlayEnvironment(base: readonly string[], options: Pick<ContainerOptions, "env" | "envFile">): string[] {
+export function overlayEnvironment(
+  base: readonly string[],
+  options: Pick<ContainerOptions, "env" | "envFile">,
+): readonly string[] {
+  if (options.env === undefined && options.envFile === undefined) return base;
   const split = (text: string): [string, string] => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)];
   return [...new Map([...base.map(split), ...assignments(options)])].map(([key, value]) => `${key}=${value}`);
 }
 
 /** Built from scratch: nothing of the caller's but TERM, and what is asked for. */
-export function environment(options: Pick<ContainerOptions, "env" | "envFile">, home: string): string[] {
+export function environment(options: Pick<ContainerOptions, "env" | "envFile">, home: string): readonly string[] {
   const term = process.env.TERM === undefined ? [] : [`TERM=${callersValue("TERM", "TERM")}`];
   return overlayEnvironment([`PATH=${PATH}`, `HOME=${home}`, "container=nsrun", ...term], options);
 }
@@ -81,17 +85,19 @@ export function current(resource: number): { soft: number; hard: number } {
 }
 
 /** systemd's: select(2) cannot take more than 1024, who needs more raises the soft limit. And no core of a stranger on the disk. */
-function defaultLimits(given: ReadonlySet<string>): ProcessSpec["rlimits"] {
-  const hard = given.has("nofile") ? 0 : Math.min(524288, current(RLIMIT.nofile).hard);
+function defaultLimits(): ProcessSpec["rlimits"] {
+  const ours = current(RLIMIT.nofile).hard;
+  const hard = ours < 524288 ? ours : 524288;
   return [
-    { name: "nofile", resource: RLIMIT.nofile, soft: Math.min(1024, hard), hard },
+    { name: "nofile", resource: RLIMIT.nofile, soft: hard < 1024 ? hard : 1024, hard },
     { name: "core", resource: RLIMIT.core, soft: 0, hard: 0 },
-  ].filter(({ name }) => !given.has(name));
+  ];
 }
 
 /** The default limits, and NAME=SOFT[:HARD] */
 export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
-  const given = (options.ulimit ?? []).map((text) => {
+  if (!options.ulimit?.length) return defaultLimits();
+  const given = options.ulimit.map((text) => {
     const option = `--ulimit ${text}`;
     const [name = "", value = "", ...beyond] = text.split("=");
     const resource = RLIMIT[name as keyof typeof RLIMIT];
@@ -103,7 +109,7 @@ export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
     const ours = current(resource);
     return spec.hard > ours.hard ? { ...spec, raised: Math.min(ours.soft, spec.hard) } : spec;
   });
-  return [...defaultLimits(new Set(given.map(({ name }) => name))), ...given];
+  return [...defaultLimits().filter(({ name }) => !given.some((one) => one.name === name)), ...given];
 }
 
 /** Whole seconds, negative too, for a time namespace. */

@@ -4,6 +4,7 @@ import type { NsrunError } from "../errors.ts";
 import type { SyscallName } from "../ffi/abi.ts";
 import type { Bytes, Words } from "../ffi/program.ts";
 import { addressOf, bytes, type SyscallArg, sys } from "../ffi/syscall.ts";
+import { set64 } from "../ffi/words.ts";
 import type { NetVerb } from "../net/verb.ts";
 import type { Arg, NetStep, Plan, ProgramStep, RelayStep, Step, SyscallStep } from "../plan/step.ts";
 import { stepError } from "./failure.ts";
@@ -87,11 +88,12 @@ function pointer(memory: Words | Bytes, slots: Slots): number {
 
 function words(list: Words["words"], slots: Slots): Uint8Array {
   const memory = bytes(list.length * 8);
-  const view = new DataView(memory.buffer);
-  for (const [i, word] of list.entries()) {
+  const ints = new Int32Array(memory.buffer);
+  for (let i = 0; i < list.length; i++) {
+    const word = list[i]!;
     if (typeof word === "string") throw new TypeError("a pointer in the parent's words");
-    const value = typeof word !== "object" ? word : "slot" in word ? slots.get(word.slot) : pointer(word, slots);
-    view.setBigInt64(i * 8, BigInt.asIntN(64, BigInt(value)), true);
+    if (typeof word === "bigint") new BigInt64Array(memory.buffer)[i] = word;
+    else set64(ints, i * 2, typeof word === "number" ? word : "slot" in word ? slots.get(word.slot) : pointer(word, slots));
   }
   return memory;
 }

@@ -17,7 +17,8 @@ const ANCHORS = ["/mnt", "/srv", "/media", "/opt", "/var/tmp", "/home", "/run", 
 
 function anchor(avoid: readonly string[]): string {
   const hidden = (place: string) => avoid.some((path) => path === place || path.startsWith(`${place}/`));
-  return ANCHORS.find((place) => !hidden(place) && sys("faccessat2", -100, place, 0, 0) === 0) ?? "/mnt";
+  for (const place of ANCHORS) if (!hidden(place) && sys("faccessat2", -100, place, 0, 0) === 0) return place;
+  return "/mnt";
 }
 
 /** The file type bits of what the user named. */
@@ -35,10 +36,11 @@ type FindIds = () => TreeIds | undefined | Promise<TreeIds>;
 /** Options that mean something for an archive only. */
 const ARCHIVE = ["maxSize", "maxEntries", "maxDepth", "maxPath", "maxRatio"] as const;
 
+const dashed = (field: string): string => field.replace(/[A-Z]/, (c) => `-${c.toLowerCase()}`);
+
 function refuseArchiveOptions(options: ContainerOptions): void {
-  const given = ARCHIVE.find((field) => options[field] !== undefined);
-  const dashed = given?.replace(/[A-Z]/, (c) => `-${c.toLowerCase()}`);
-  if (given) throw new UsageError(`--${dashed} needs --rootfs with an archive`);
+  for (const field of ARCHIVE)
+    if (options[field] !== undefined) throw new UsageError(`--${dashed(field)} needs --rootfs with an archive`);
 }
 
 /** The directory (or unattached mount) below the root. Slow only when something has to be unpacked. */

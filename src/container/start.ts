@@ -68,10 +68,10 @@ function imageOf(plan: Plan): Image {
  * The descriptors that survive the exec: those that the child's steps name, and the standard streams. Where the caller had
  * closed one of these, Bun has put /dev/null, close-on-exec: the command gets that, not a hole.
  */
-function inherited({ holes }: Program, slots: Slots, socket: number): Set<number> {
-  const numbers = new Set([0, 1, 2, socket]);
-  for (const [, name] of holes) if (special(name, socket) === undefined) numbers.add(slots.get(name));
-  return numbers;
+function inherited({ holes }: Program, slots: Slots, socket: number): number[] {
+  const numbers = [0, 1, 2, socket];
+  for (const { slot } of holes) if (special(slot, socket) === undefined) numbers.push(slots.get(slot));
+  return numbers; // two slots may hold one descriptor: clearing close-on-exec twice is no harm
 }
 
 /** Encodes the child's steps and starts them. Blocks the JS thread until the exec is done (about 0.1 ms). */

@@ -89,7 +89,7 @@ export class Streams {
   /** What stdout and stderr gave, when both are at their end. */
   async output(): Promise<{ stdout: string; stderr: string }> {
     const [stdout, stderr] = await Promise.all(this.#collected);
-    const text = (part: Uint8Array | undefined) => new TextDecoder().decode(part);
+    const text = (part: Uint8Array | undefined) => (part?.length ? new TextDecoder().decode(part) : "");
     return { stdout: text(stdout), stderr: text(stderr) };
   }
 }

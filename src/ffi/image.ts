@@ -6,6 +6,7 @@ const EHDR = 64;
 const PHDR = 56;
 const TEXT_ADDRESS = 0x400000;
 const PAGE = 65536; // the largest page of either architecture: one file serves 4, 16 and 64 kB kernels
+const ET_EXEC = 2;
 const PT_LOAD = 1;
 const PT_GNU_STACK = 0x6474e551;
 const [X, W, R] = [1, 2, 4];
@@ -17,24 +18,25 @@ const [X, W, R] = [1, 2, 4];
 export function elfImage(code: Uint8Array, plan: Uint8Array): Uint8Array<ArrayBuffer> {
   const start = EHDR + 3 * PHDR;
   if (start + code.length > PLAN_OFFSET) throw new RangeError("the trampoline has outgrown its pages");
-  const image = new Uint8Array(new ArrayBuffer(PLAN_OFFSET + plan.length));
-  const view = new DataView(image.buffer);
+  const image = new Uint8Array(new ArrayBuffer((PLAN_OFFSET + plan.length + 7) & ~7));
+  const words = new Int32Array(image.buffer); // 32 bits each: no address here needs more, and what is above them is 0
   image.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // ELFCLASS64, little endian, EV_CURRENT
-  view.setUint16(16, 2, true); // ET_EXEC
-  view.setUint16(18, ELF_MACHINE[ARCH], true);
-  view.setUint32(20, 1, true);
-  view.setBigUint64(24, BigInt(TEXT_ADDRESS + start), true); // e_entry
-  view.setBigUint64(32, BigInt(EHDR), true); // e_phoff
-  view.setUint16(52, EHDR, true);
-  view.setUint16(54, PHDR, true);
-  view.setUint16(56, 3, true);
+  words[4] = (ELF_MACHINE[ARCH] << 16) | ET_EXEC;
+  words[5] = 1;
+  words[6] = TEXT_ADDRESS + start; // e_entry
+  words[8] = EHDR; // e_phoff
+  words[13] = (PHDR << 16) | EHDR; // e_ehsize, e_phentsize
+  words[14] = 3; // e_phnum
   const segment = (index: number, type: number, flags: number, offset: number, address: number, size: number) => {
-    const at = EHDR + index * PHDR;
-    view.setUint32(at, type, true);
-    view.setUint32(at + 4, flags, true);
-    for (const [word, value] of [offset, address, address, size, size, PAGE].entries()) {
-      view.setBigUint64(at + 8 + word * 8, BigInt(value), true);
-    }
+    const at = (EHDR + index * PHDR) >> 2;
+    words[at] = type;
+    words[at + 1] = flags;
+    words[at + 2] = offset;
+    words[at + 4] = address;
+    words[at + 6] = address;
+    words[at + 8] = size;
+    words[at + 10] = size;
+    words[at + 12] = PAGE;
   };
   segment(0, PT_LOAD, R | X, 0, TEXT_ADDRESS, start + code.length);
   segment(1, PT_LOAD, R | W, PLAN_OFFSET, PLAN_ADDRESS, plan.length);

@@ -1,6 +1,7 @@
 /** The child's steps as the bytes that trampoline.c reads: struct plan, then struct step each, then the memory they point to. */
 import { ARCH, type Arch, type SyscallName, syscallNumber } from "./abi.ts";
-import { writeText } from "./text.ts";
+import { byteLength, writeText } from "./text.ts";
+import { set64 } from "./words.ts";
 
 /** A descriptor (or pid) that is known by name until the program is encoded. */
 export interface Slot {
@@ -96,31 +97,44 @@ export interface Binding {
   readonly arch?: Arch;
 }
 
+export interface Hole {
+  readonly slot: string;
+  readonly at: readonly number[];
+}
+
 /** An encoded program with its slots still open: the same plan is encoded once and linked for each start. */
 export interface Program {
   readonly data: Uint8Array<ArrayBuffer>;
-  /** Offsets of 64-bit words, and the slots whose numbers belong there: what a linker calls relocations. */
-  readonly holes: readonly (readonly [at: number, slot: string])[];
+  /** The slots, and the offsets of the words where their numbers belong: what a linker calls relocations. */
+  readonly holes: readonly Hole[];
 }
 
 /** The slot of the header's first word. */
 export const SOCKET_SLOT = "sock";
 
-const TWO_32 = 0x1_0000_0000;
+type Placed = Exclude<RawArg, Register> | bigint;
 
 /**
- * Memory behind the steps, grown as it is written; what stores something returns its absolute address. Written for a cold
- * start, where every call counts and BigInt costs a microsecond: zeros are there already, most other words are small.
+ * Memory behind the steps, grown as it is written; the strings lie behind all else, each once it is known where that ends. Written
+ * for a cold start, where every call counts: zeros are there already, most words are small, and all strings are encoded by one call.
  */
 class Memory {
   data: Uint8Array<ArrayBuffer>;
-  readonly holes: [number, string][] = [];
+  readonly #holes = new Map<string, number[]>();
   ints: Int32Array;
+  readonly #texts: string[] = [];
+  /** Where their addresses stand, as yet counted from the first string. */
+  readonly #pointers: number[] = [];
+  #textLength = 0;
+  /** Lists that several steps point to, as each execve(2) does to argv and envp. */
+  readonly #lists = new Map<Words, number>();
   constructor(
     readonly base: number,
     public used: number,
+    /** How many bytes a string takes; its length will do as long as all are ASCII. */
+    readonly lengthOf: (text: string) => number,
   ) {
-    this.data = new Uint8Array(new ArrayBuffer(Math.max(16384, used * 2)));
+    this.data = new Uint8Array(new ArrayBuffer(used > 8192 ? used * 2 : 16384));
     this.ints = new Int32Array(this.data.buffer);
   }
   #room(length: number): number {
@@ -143,54 +157,66 @@ class Memory {
       this.ints[index + 1] = Number(BigInt.asIntN(32, value >> 32n));
       return;
     }
-    this.ints[index] = value | 0;
-    if (value < 0 || value > 0x7fffffff) this.ints[index + 1] = Math.floor(value / TWO_32) | 0;
+    if (value < 0 || value > 0x7fffffff) set64(this.ints, index, value);
+    else this.ints[index] = value;
   }
-  bytes(bytes: Uint8Array): number {
+  /** The word at `at`: a number, or the address of what is written elsewhere; a slot leaves a hole. */
+  place(at: number, value: Placed): void {
+    if (typeof value === "number" || typeof value === "bigint") this.word(at, value);
+    else if (typeof value === "string") this.#string(at, value);
+    else if (value === null) return;
+    else if ("slot" in value) this.hole(at, value.slot);
+    else this.word(at, this.base + ("words" in value ? this.#list(value) : this.#bytes(value.bytes)));
+  }
+  hole(at: number, slot: string): void {
+    const known = this.#holes.get(slot);
+    if (known) known.push(at);
+    else this.#holes.set(slot, [at]);
+  }
+  holes(): Hole[] {
+    const out: Hole[] = [];
+    for (const [slot, at] of this.#holes) out.push({ slot, at });
+    return out;
+  }
+  #bytes(bytes: Uint8Array): number {
     const at = this.#room(bytes.length);
     this.data.set(bytes, at);
-    return this.base + at;
+    return at;
   }
-  string(text: string): number {
-    if (text.includes("\0")) throw new RangeError("a C string cannot hold NUL");
-    const at = this.#room(text.length * 3 + 1);
-    this.used = (at + writeText(this.data, at, text) + 8) & ~7; // what is beyond is still zero
-    return this.base + at;
+  #list(list: Words): number {
+    const known = this.#lists.get(list);
+    if (known !== undefined) return known;
+    const { words } = list;
+    const at = this.#room(words.length * 8);
+    for (let i = 0; i < words.length; i++) this.place(at + i * 8, words[i]!);
+    this.#lists.set(list, at);
+    return at;
   }
-  /** What points somewhere is written, and becomes its address. */
-  #pointer(word: Words["words"][number]): number | bigint | Slot {
-    if (typeof word === "string") return this.string(word);
-    if (typeof word !== "object" || "slot" in word) return word;
-    return "words" in word ? this.words(word.words) : this.bytes(word.bytes);
+  #string(at: number, text: string): void {
+    this.#texts.push(text);
+    this.#pointers.push(at);
+    this.ints[at >> 2] = this.#textLength;
+    this.#textLength += this.lengthOf(text) + 1;
   }
-  words(words: Words["words"]): number {
-    const values: (number | bigint | Slot)[] = [];
-    for (const word of words) values.push(this.#pointer(word));
-    const at = this.#room(values.length * 8);
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i]!;
-      if (typeof value === "object") this.holes.push([at + i * 8, value.slot]);
-      else this.word(at + i * 8, value);
-    }
-    return this.base + at;
+  /** Writes the strings. False where `lengthOf` was wrong about one. Throws RangeError for one that holds NUL. */
+  finish(): boolean {
+    if (this.#texts.length === 0) return true;
+    const text = `${this.#texts.join("\0")}\0`;
+    if (text.split("\0").length > this.#texts.length + 1) throw new RangeError("a C string cannot hold NUL");
+    const at = this.#room(text.length * 3);
+    this.used = (at + this.#textLength + 7) & ~7;
+    for (const pointer of this.#pointers) this.ints[pointer >> 2]! += this.base + at;
+    return writeText(this.data.subarray(at), text) === this.#textLength;
   }
 }
 
-/** The word for an argument that is neither a number nor the register; a slot leaves a hole at `at`. */
-function argument(memory: Memory, at: number, arg: Exclude<RawArg, number | Register>): number {
-  if (typeof arg === "string") return memory.string(arg);
-  if (arg === null) return 0;
-  if ("words" in arg) return memory.words(arg.words);
-  if ("bytes" in arg) return memory.bytes(arg.bytes);
-  memory.holes.push([at, arg.slot]);
-  return 0;
-}
+const inAscii = (text: string): number => text.length;
 
 /** The data segment for `steps`, to lie at `address`. Throws TypeError for a step that no child can make. */
-export function assemble(steps: readonly RawStep[], address: number, arch: Arch = ARCH): Program {
+export function assemble(steps: readonly RawStep[], address: number, arch: Arch = ARCH, lengthOf = inAscii): Program {
   const marks = new Map<string, number>();
   for (let i = 0; i < steps.length; i++) if (steps[i]!.mark) marks.set(steps[i]!.mark!, i);
-  const memory = new Memory(address, HEADER + STEP * steps.length);
+  const memory = new Memory(address, HEADER + STEP * steps.length, lengthOf);
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i]!;
     const at = HEADER + STEP * i;
@@ -206,7 +232,7 @@ export function assemble(steps: readonly RawStep[], address: number, arch: Arch 
         if (arg >= 0 && arg <= 0x7fffffff) memory.ints[place >> 2] = arg;
         else memory.word(place, arg);
       } else if (typeof arg === "object" && arg !== null && "reg" in arg) flags |= 1 << k;
-      else memory.word(place, argument(memory, place, arg));
+      else memory.place(place, arg);
     }
     if (flags !== 0) memory.ints[(at + 56) >> 2] = flags;
     if (step.tolerate !== undefined) memory.ints[(at + 64) >> 2] = step.tolerate;
@@ -215,17 +241,21 @@ export function assemble(steps: readonly RawStep[], address: number, arch: Arch 
     if (target === undefined) throw new TypeError(`no step is marked ${step.jump}`);
     memory.ints[(at + 72) >> 2] = target;
   }
+  if (!memory.finish()) return assemble(steps, address, arch, byteLength);
   const size = memory.used;
   memory.word(8, RECORD_PID);
   memory.word(24, size);
-  memory.holes.push([0, SOCKET_SLOT]);
-  return { data: memory.data.subarray(0, size), holes: memory.holes };
+  memory.hole(0, SOCKET_SLOT);
+  return { data: memory.data.subarray(0, size), holes: memory.holes() };
 }
 
 /** Fills the holes of a program that begins at `offset` of `image`. Numbers of descriptors and addresses, below 2^31. */
 export function link(image: Uint8Array<ArrayBuffer>, offset: number, { holes }: Program, slot: Binding["slot"]): void {
-  const view = new DataView(image.buffer, image.byteOffset + offset);
-  for (const [at, name] of holes) view.setInt32(at, slot(name), true);
+  const ints = new Int32Array(image.buffer, image.byteOffset + offset);
+  for (const hole of holes) {
+    const number = slot(hole.slot);
+    for (const at of hole.at) ints[at >> 2] = number;
+  }
 }
 
 /** {@link assemble} and {@link link} in one, for a program that is used once. */

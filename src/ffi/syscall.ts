@@ -18,19 +18,23 @@ export const bytes = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array
 /** The address of a buffer made with {@link bytes}; 0 for an empty one. The caller keeps the buffer reachable. */
 export const addressOf = (view: NodeJS.TypedArray): number => (view.byteLength === 0 ? 0 : Number(ptr(view)));
 
-// Strings live here during one call; a path is at most 4096 bytes, so six of them always fit.
-const scratch = new Uint8Array(new ArrayBuffer(65536));
-const scratchBase = Number(ptr(scratch));
+/** Where the strings of one call live: a place for each, made once, for a view of memory takes longer than most strings to encode. */
+const PLACE = 12400; // 4096 characters of a path, three bytes each at most
+const places: { readonly memory: Uint8Array<ArrayBuffer>; readonly address: number }[] = [];
 let used = 0;
 
 function stringArg(text: string): number {
   if (text.includes("\0")) throw new RangeError("a C string cannot hold NUL");
-  const at = used;
-  if (at + text.length * 3 >= scratch.length) throw new RangeError("argument too long");
-  const end = at + writeText(scratch, at, text);
-  scratch[end] = 0;
-  used = (end + 8) & ~7;
-  return scratchBase + at;
+  const length = text.length * 3 + 1;
+  let place = places[used];
+  if (place === undefined || place.memory.length < length) {
+    const memory = bytes(length > PLACE ? length : PLACE);
+    place = { memory, address: Number(ptr(memory)) };
+    places[used] = place;
+  }
+  used++;
+  place.memory[writeText(place.memory, text)] = 0;
+  return place.address;
 }
 
 function toNumber(arg: Exclude<SyscallArg, number>): number {

@@ -11,8 +11,7 @@ export function utf8(text: string): Uint8Array<ArrayBuffer> {
 /** Bytes of `text` in UTF-8, without a terminator. */
 export const byteLength = (text: string): number => utf8(text).length;
 
-/** Writes `text` into `memory` from `at` on; returns how many bytes. */
-export const writeText = (memory: Uint8Array<ArrayBuffer>, at: number, text: string): number =>
-  encoder.encodeInto(text, memory.subarray(at)).written;
+/** Writes `text` at the beginning of `memory`; returns how many bytes. */
+export const writeText = (memory: Uint8Array<ArrayBuffer>, text: string): number => encoder.encodeInto(text, memory).written;
 
 export const textOf = (bytes: Uint8Array): string => decoder.decode(bytes);

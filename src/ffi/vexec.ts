@@ -5,6 +5,7 @@ import { CLONE } from "./flags.ts";
 import { native } from "./native.ts";
 import { addressOf, bytes, failed, must, sys } from "./syscall.ts";
 import { writeText } from "./text.ts";
+import { set64 } from "./words.ts";
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
@@ -60,12 +61,12 @@ function temporaryFile(image: Uint8Array): number {
 function pointers(list: readonly string[]): { array: Uint8Array; keep: Uint8Array[] } {
   const keep = list.map((text) => {
     const memory = bytes(text.length * 3 + 1);
-    writeText(memory, 0, text);
+    writeText(memory, text);
     return memory;
   });
   const array = bytes((list.length + 1) * 8);
-  const view = new DataView(array.buffer);
-  for (const [i, text] of keep.entries()) view.setBigInt64(i * 8, BigInt(addressOf(text)), true);
+  const words = new Int32Array(array.buffer);
+  for (let i = 0; i < keep.length; i++) set64(words, i * 2, addressOf(keep[i]!));
   return { array, keep };
 }
 
@@ -81,6 +82,7 @@ function wantChildren(): void {
 const allSignals = bytes(8).fill(0xff);
 const savedMask = bytes(8);
 const job = bytes(72); // of nsi_vexec: the result, the tid, a call and its five arguments, the list of descriptors
+const jobWords = new Int32Array(job.buffer);
 const empty = bytes(8);
 const AT_EMPTY_PATH = 0x1000;
 
@@ -92,27 +94,26 @@ const AT_EMPTY_PATH = 0x1000;
 export function cloneCall(
   flags: number,
   call: readonly number[],
-  inherit: Iterable<number> = [],
+  inherit: readonly number[] = [],
 ): { pid: number; result: number } {
   wantChildren();
-  const view = new DataView(job.buffer);
   const list = [...inherit, -1];
   const kept = new Int32Array(new ArrayBuffer(list.length * 4));
   kept.set(list); // Int32Array.from is written in JavaScript: its first call costs 0.13 ms
-  for (let word = 0; word < 8; word++) view.setBigInt64(word * 8, BigInt(call[word - 2] ?? 0), true);
-  view.setBigInt64(64, BigInt(addressOf(kept)), true);
+  for (let word = 0; word < 8; word++) set64(jobWords, word * 2, call[word - 2] ?? 0);
+  set64(jobWords, 16, addressOf(kept));
   must("block signals", "rt_sigprocmask", SIG_SETMASK, allSignals, savedMask, 8);
   const pid = native().vexec(flags, addressOf(job));
   sys("rt_sigprocmask", SIG_SETMASK, savedMask, null, 8);
   void kept;
-  return { pid, result: Number(view.getBigInt64(0, true)) };
+  return { pid, result: jobWords[1]! * 2 ** 32 + (jobWords[0]! >>> 0) };
 }
 
 /**
  * Executes the file `fd` with `argv` and no environment; `inherit` are the descriptors that survive the exec. Returns the
  * pid. All signals are blocked in the new program: it unblocks them when it is ready (a signal in between is not lost).
  */
-export function vexec(fd: number, argv: readonly string[], inherit: Iterable<number>): number {
+export function vexec(fd: number, argv: readonly string[], inherit: readonly number[]): number {
   const args = pointers(argv);
   const call = [syscallNumber("execveat"), fd, addressOf(empty), addressOf(args.array), addressOf(empty), AT_EMPTY_PATH];
   const { pid, result } = cloneCall(CLONE.CLONE_VM | CLONE.CLONE_VFORK | SIGCHLD, call, inherit);

@@ -27,10 +27,12 @@ export interface HeldMaps {
 function granted(file: string): { first: number; end: number }[] {
   const text = readText(file);
   if (typeof text === "number") return [];
-  return text.split("\n").flatMap((line) => {
+  const found: { first: number; end: number }[] = [];
+  for (const line of text.split("\n")) {
     const [, first = "", size = ""] = line.split(":");
-    return Number(size) > 0 ? [{ first: Number(first), end: Number(first) + Number(size) }] : [];
-  });
+    if (Number(size) > 0) found.push({ first: Number(first), end: Number(first) + Number(size) });
+  }
+  return found;
 }
 
 const mapped = (first: number, size: number): IdMaps => {

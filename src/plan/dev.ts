@@ -83,10 +83,10 @@ function made(): SyscallStep[] {
 /** Unprivileged: mknod is refused in a user namespace, so the host's nodes are bound on empty files. Standing in /dev. */
 function bound(): SyscallStep[] {
   return [
-    ...NODES.flatMap(([name]) => [
+    ...NODES.map(([name]) => [
       step("container", `a place for /dev/${name}`, "mknodat", [AT_FDCWD, name, S.S_IFREG | 0o666, 0]),
       step("container", `bind the host's /dev/${name}`, "mount", [`/dev/${name}`, name, null, MS.MS_BIND, null]),
-    ]),
+    ]).flat(),
     ...LINKS.map(([name, target]) => step("container", `link /dev/${name}`, "symlinkat", [target, AT_FDCWD, name])),
     ...DIRECTORIES.map((name) => step("container", `mkdir /dev/${name}`, "mkdirat", [AT_FDCWD, name, 0o755])),
   ];

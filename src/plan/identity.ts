@@ -30,7 +30,7 @@ function writeProc(file: string, text: string, why?: string): SyscallStep[] {
 
 /** newuidmap(1), newgidmap(1): setuid programs that check /etc/subuid and /etc/subgid and write the map for us. */
 export function mapPrograms({ uid, gid, writers = {} }: IdMaps): ProgramStep[] {
-  const words = (maps: readonly IdMap[]) => maps.flatMap((m) => [m.containerId, m.hostId, m.size].map(String));
+  const words = (maps: readonly IdMap[]) => maps.map((m) => [m.containerId, m.hostId, m.size].map(String)).flat();
   const programs: ProgramStep["programs"] = [
     ...(writers.uid ? [[writers.uid, slot("pid"), ...words(uid)] as const] : []),
     ...(writers.gid ? [[writers.gid, slot("pid"), ...words(gid)] as const] : []),
@@ -57,8 +57,8 @@ export function idMapSteps(spec: ContainerSpec): Step[] {
 
 /** setgroups, setresgid, setresuid: groups first, while we still may. */
 export function becomeSteps(lane: Lane, uid: number, gid: number, groups: readonly number[], setgroups: boolean): SyscallStep[] {
-  const packed = new Uint8Array(new ArrayBuffer(Math.max(4, groups.length * 4)));
-  for (const [i, group] of groups.entries()) new DataView(packed.buffer).setUint32(i * 4, group, true);
+  const packed = new Uint8Array(new ArrayBuffer(groups.length * 4 || 4));
+  new Uint32Array(packed.buffer).set(groups);
   return [
     ...(setgroups
       ? [step(lane, "set the groups", "setgroups", [groups.length, { bytes: packed, text: `[${groups.join(", ")}]` }])]
@@ -81,11 +81,13 @@ export const limitSteps = (spec: ContainerSpec): SyscallStep[] =>
 
 /** By the stage, which is still root of the initial user namespace. Its own soft limit stays. */
 export const raiseSteps = (spec: ContainerSpec): SyscallStep[] =>
-  spec.process.rlimits.flatMap(({ name, resource, hard, raised }) =>
-    raised === undefined
-      ? []
-      : [limit("stage", `raise the hard limit ${name}`, resource, raised, hard, "in a user namespace nobody may raise one")],
-  );
+  spec.process.rlimits
+    .map(({ name, resource, hard, raised }) =>
+      raised === undefined
+        ? []
+        : [limit("stage", `raise the hard limit ${name}`, resource, raised, hard, "in a user namespace nobody may raise one")],
+    )
+    .flat();
 
 /** time_namespaces(7): the offsets can be written only before the namespace has a process. */
 export function timeSteps(spec: ContainerSpec, lane: Lane): SyscallStep[] {

@@ -23,11 +23,13 @@ function targets({ root, mounts }: ContainerSpec, recipe: Recipe): Target[] {
     // before 6.3 tmpfs could not; then it belongs to root inside as it is: dev.ts
     ...(recipe === "staged" ? [] : [{ slot: "dev", recursive: false, label: "map the owners of /dev" }]),
   ];
-  const volumes = mounts.flatMap((mount, i) =>
-    mount.type === "bind" && mount.idmap !== false
-      ? [{ slot: `volume${i}`, recursive: mount.recursive, label: `map the owners of ${mount.target}` }]
-      : [],
-  );
+  const volumes = mounts
+    .map((mount, i) =>
+      mount.type === "bind" && mount.idmap !== false
+        ? [{ slot: `volume${i}`, recursive: mount.recursive, label: `map the owners of ${mount.target}` }]
+        : [],
+    )
+    .flat();
   return [...base, ...volumes];
 }
 

@@ -9,19 +9,8 @@ import { REG, slot } from "./step.ts";
 type Extra = Partial<Omit<SyscallStep, "lane" | "label" | "call" | "args">>;
 
 /** `step("container", "mount proc", "mount", […])` */
-export const step = (
-  lane: Lane,
-  label: string,
-  call: SyscallName | Loop,
-  args: readonly Arg[],
-  extra: Extra = {},
-): SyscallStep => ({
-  lane,
-  label,
-  call,
-  args,
-  ...extra,
-});
+export const step = (lane: Lane, label: string, call: SyscallName | Loop, args: readonly Arg[], extra?: Extra): SyscallStep =>
+  extra === undefined ? { lane, label, call, args } : { lane, label, call, args, ...extra };
 
 /** struct open_how of openat2(2). */
 export function openHow(flags: number, resolve: number): Words {
@@ -121,15 +110,19 @@ export function finder(spec: ContainerSpec, target: string, index = 0): Find {
 /** mkdir -p inside the root, one component at a time; the last one is a file for a file. */
 export function makeTarget(target: string, file: boolean, find: Find): SyscallStep[] {
   const parts = target.split("/").filter((part) => part !== "" && part !== ".");
-  return parts.flatMap((name, i) => {
-    const parent = `/${parts.slice(0, i).join("/")}`;
-    const last = i === parts.length - 1;
-    const make =
-      last && file
-        ? step("container", `a file ${target} to mount on`, "mknodat", [REG, name, S.S_IFREG | 0o644, 0], { tolerate: EEXIST })
-        : step("container", `mkdir ${parent === "/" ? "" : parent}/${name}`, "mkdirat", [REG, name, 0o755], { tolerate: EEXIST });
-    return [...find(parent, `find ${parent}`), make];
-  });
+  return parts
+    .map((name, i) => {
+      const parent = `/${parts.slice(0, i).join("/")}`;
+      const last = i === parts.length - 1;
+      const make =
+        last && file
+          ? step("container", `a file ${target} to mount on`, "mknodat", [REG, name, S.S_IFREG | 0o644, 0], { tolerate: EEXIST })
+          : step("container", `mkdir ${parent === "/" ? "" : parent}/${name}`, "mkdirat", [REG, name, 0o755], {
+              tolerate: EEXIST,
+            });
+      return [...find(parent, `find ${parent}`), make];
+    })
+    .flat();
 }
 
 /** Attaches the detached mount `from` where the register points. */

@@ -128,7 +128,7 @@ function nullNode(spec: ContainerSpec): SyscallStep {
 
 function hideFiles(spec: ContainerSpec): SyscallStep[] {
   const files = spec.maskedPaths.filter((masked) => !masked.directory);
-  return files.flatMap(({ path }) => [nullNode(spec), ...coverBy(path, `hide ${path}`)]);
+  return files.map(({ path }) => [nullNode(spec), ...coverBy(path, `hide ${path}`)]).flat();
 }
 
 /** One empty tmpfs for all: itself on the first directory, clones of it on the others. */
@@ -136,25 +136,29 @@ function hideDirectories(spec: ContainerSpec): SyscallStep[] {
   const directories = spec.maskedPaths.filter((masked) => masked.directory);
   const clone = () =>
     step("container", "clone the empty tmpfs", "open_tree", [slot("empty"), "", CLONE | AT_EMPTY_PATH], { store: true });
-  return directories.flatMap(({ path }, i) =>
-    i === 0
-      ? [...newMount("tmpfs", "empty", READ_ONLY), cover(path, `hide ${path}`, slot("empty"))]
-      : [clone(), ...coverBy(path, `hide ${path}`)],
-  );
+  return directories
+    .map(({ path }, i) =>
+      i === 0
+        ? [...newMount("tmpfs", "empty", READ_ONLY), cover(path, `hide ${path}`, slot("empty"))]
+        : [clone(), ...coverBy(path, `hide ${path}`)],
+    )
+    .flat();
 }
 
 function readOnly(spec: ContainerSpec): SyscallStep[] {
   const covered = spec.readonlyPaths.includes("/sys");
   const whole = ["/sys", "/dev"]; // by their own mounts
   const paths = spec.readonlyPaths.filter((path) => !whole.includes(path) && !(covered && path.startsWith("/sys/")));
-  return paths.flatMap((path) => {
-    const { mount, below } = place(path);
-    return [
-      step("container", `clone ${path}`, "open_tree", [mount, below, CLONE | OPEN_TREE.AT_RECURSIVE], { store: true }),
-      setReadOnly(REG, `make it read-only`),
-      ...coverBy(path, `read-only ${path}`),
-    ];
-  });
+  return paths
+    .map((path) => {
+      const { mount, below } = place(path);
+      return [
+        step("container", `clone ${path}`, "open_tree", [mount, below, CLONE | OPEN_TREE.AT_RECURSIVE], { store: true }),
+        setReadOnly(REG, `make it read-only`),
+        ...coverBy(path, `read-only ${path}`),
+      ];
+    })
+    .flat();
 }
 
 /** When /dev is there, and before anything of the caller's is mounted. */

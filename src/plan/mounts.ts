@@ -98,9 +98,11 @@ const mountAside = ({ type, target }: Mount, index: number, args: [string, strin
 function scratchSteps({ scratch }: ContainerSpec): SyscallStep[] {
   const flags = MS.MS_NOSUID | MS.MS_NODEV;
   const mode = (path: string) => (path === "/tmp" ? "mode=1777" : "mode=0755");
-  return scratch.flatMap((path) =>
-    mountHere([resolve(path, `find ${path}`, true)], `mount a tmpfs on ${path}`, ["tmpfs", "tmpfs", flags, mode(path)]),
-  );
+  return scratch
+    .map((path) =>
+      mountHere([resolve(path, `find ${path}`, true)], `mount a tmpfs on ${path}`, ["tmpfs", "tmpfs", flags, mode(path)]),
+    )
+    .flat();
 }
 
 /** For finder(): the mounts that it has to know from others, open before the first of the user's is there. */
@@ -114,10 +116,12 @@ function known({ scratch, mounts, root }: ContainerSpec): [path: string, slot: S
 }
 
 const keepKnown = (spec: ContainerSpec): SyscallStep[] =>
-  known(spec).flatMap(([path, place]) => [
-    resolve(path, `open ${path}`, true),
-    step("container", "keep it by number", "dup3", [REG, place, O.O_CLOEXEC]),
-  ]);
+  known(spec)
+    .map(([path, place]) => [
+      resolve(path, `open ${path}`, true),
+      step("container", "keep it by number", "dup3", [REG, place, O.O_CLOEXEC]),
+    ])
+    .flat();
 
 /** All mounts of a container with a root of its own. */
 export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: SyscallStep[]; container: SyscallStep[] } {
@@ -133,7 +137,7 @@ export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: Sysc
       ...dev.prepare,
       ...masks.prepare,
       ...resolvers.prepare,
-      ...user.flatMap((m) => m.prepare),
+      ...user.map((m) => m.prepare).flat(),
     ],
     container: [
       ...kernelFs.container,
@@ -143,7 +147,7 @@ export function mountSteps(spec: ContainerSpec, recipe: Recipe): { prepare: Sysc
       ...scratchSteps(spec),
       ...keepKnown(spec),
       ...resolvers.container,
-      ...user.flatMap((m) => m.container),
+      ...user.map((m) => m.container).flat(),
     ],
   };
 }

@@ -30,12 +30,17 @@ export function loopbackUp(): SyscallStep[] {
   ];
 }
 
+/** GID_T_MAX of the kernel. */
+const MOST = 2147483647;
+
 /** The groups that may ping: the line of the map that has the command's, since both ends must exist here. */
 function pingGroups({ namespaces, privileged, idMaps, process: { gid } }: ContainerSpec): string {
-  if (privileged && namespaces.user.mode === "share") return "0 2147483647";
-  const line = idMaps?.gid.find((m) => m.containerId <= gid && gid < m.containerId + m.size);
-  const last = line ? Math.min(line.containerId + line.size - 1, 2147483647) : gid;
-  return `${line?.containerId ?? gid} ${last}`;
+  if (privileged && namespaces.user.mode === "share") return `0 ${MOST}`;
+  for (const { containerId, size } of idMaps?.gid ?? []) {
+    const last = containerId + size - 1;
+    if (containerId <= gid && gid <= last) return `${containerId} ${last < MOST ? last : MOST}`;
+  }
+  return `${gid} ${gid}`;
 }
 
 /** icmp(7): ping without CAP_NET_RAW. `sysctl net.ipv4.ping_group_range=…` in the container's own network namespace. */

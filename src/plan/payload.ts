@@ -11,11 +11,17 @@ import { keepProc, verifyFilter, verifyPrivileges } from "./verify.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+function searched(env: readonly string[]): string {
+  for (const entry of env) if (entry.startsWith("PATH=")) return entry.slice(5);
+  return DEFAULT_PATH;
+}
+
 /** Every place where execvp(3) would look for the command. */
 export function candidates(command: string, env: readonly string[]): string[] {
   if (command.includes("/")) return [command];
-  const path = env.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
-  return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
+  return searched(env)
+    .split(":")
+    .map((directory) => `${directory === "" ? "." : directory}/${command}`);
 }
 
 /**
@@ -50,11 +56,13 @@ const emptyMask = { bytes: new Uint8Array(8), text: "[]" };
 /** From the finished container to the command. */
 export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
   const { process } = spec;
-  const dup = process.stdio.flatMap((use, fd) =>
-    use === "inherit"
-      ? []
-      : [step("payload", `descriptor ${fd}`, "dup3", [slot(use === "terminal" ? "tty.slave" : `stdio.${fd}`), fd, 0])],
-  );
+  const dup = process.stdio
+    .map((use, fd) =>
+      use === "inherit"
+        ? []
+        : [step("payload", `descriptor ${fd}`, "dup3", [slot(use === "terminal" ? "tty.slave" : `stdio.${fd}`), fd, 0])],
+    )
+    .flat();
   return [
     step("payload", "a session of its own", "setsid", [], { why: "TIOCSTI cannot reach a terminal of another session" }),
     ...controllingTerminal(spec),

@@ -42,7 +42,7 @@ const CAP_HEADER = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
 function capset(lane: Lane, label: string, permitted: readonly string[], inheritable: readonly string[] = []): SyscallStep {
   const header = { words: [0x20080522], text: CAP_HEADER };
   const [held, kept] = [mask(permitted), mask(inheritable)];
-  const words = Uint32Array.of(held[0], held[0], kept[0], held[1], held[1], kept[1]);
+  const words = new Uint32Array([held[0], held[0], kept[0], held[1], held[1], kept[1]]);
   const sets = {
     bytes: new Uint8Array(words.buffer),
     get text() {

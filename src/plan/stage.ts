@@ -34,24 +34,26 @@ export function stageStart(sweeps: boolean, terminal: boolean): SyscallStep[] {
 /** setns(2) by path, the user namespace first: it gives the rights for the others. */
 export function joinSteps(spec: ContainerSpec): SyscallStep[] {
   const order = ["user", ...NAMESPACES.filter((ns) => ns !== "user" && ns !== "mnt"), "mnt"] as const;
-  return order.flatMap((ns) => {
-    const use = spec.namespaces[ns];
-    if (use.mode !== "join") return [];
-    const none = { bytes: new Uint8Array(4), text: "[]" };
-    const groups = step("stage", "drop the caller's groups", "setgroups", [0, none], {
-      ...(spec.privileged ? {} : { tolerate: 1 }),
-      why: "they are nobody's inside, and still open files; without privilege they stay (CVE-2014-8989)",
-    });
-    return [
-      ...(ns === "user" ? [groups] : []),
-      step("stage", `join the ${ns} namespace ${use.path}`, "setns", [slot(`join.${ns}`), NAMESPACE_FLAG[ns]]),
-    ];
-  });
+  return order
+    .map((ns) => {
+      const use = spec.namespaces[ns];
+      if (use.mode !== "join") return [];
+      const none = { bytes: new Uint8Array(4), text: "[]" };
+      const groups = step("stage", "drop the caller's groups", "setgroups", [0, none], {
+        ...(spec.privileged ? {} : { tolerate: 1 }),
+        why: "they are nobody's inside, and still open files; without privilege they stay (CVE-2014-8989)",
+      });
+      return [
+        ...(ns === "user" ? [groups] : []),
+        step("stage", `join the ${ns} namespace ${use.path}`, "setns", [slot(`join.${ns}`), NAMESPACE_FLAG[ns]]),
+      ];
+    })
+    .flat();
 }
 
 /** Opened by the parent: after the first setns a path could mean something else. */
 export function openJoined(spec: ContainerSpec): SyscallStep[] {
-  return NAMESPACES.flatMap((ns) => {
+  return NAMESPACES.map((ns) => {
     const use = spec.namespaces[ns];
     if (use.mode !== "join") return [];
     return [
@@ -59,7 +61,7 @@ export function openJoined(spec: ContainerSpec): SyscallStep[] {
         store: `join.${ns}`,
       }),
     ];
-  });
+  }).flat();
 }
 
 /** A descriptor of the stage for the container to see whether it lives. Right before the clone. */

@@ -20,7 +20,7 @@ export const isStaged = (spec: ContainerSpec, recipe: Recipe): boolean =>
   recipe === "staged" && mapped(spec) && spec.root?.layer === "overlay";
 
 /** eventfd(2): a read waits until somebody has written a number, eight bytes. */
-const one = { bytes: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), text: '"\\1\\0\\0\\0\\0\\0\\0\\0"' };
+const one = { bytes: new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), text: '"\\1\\0\\0\\0\\0\\0\\0\\0"' };
 
 export const stagedPrepare = (root: RootSpec): SyscallStep[] => [
   step("parent", "open our mount namespace", "openat", [AT_FDCWD, "/proc/self/ns/mnt", O.O_RDONLY | O.O_CLOEXEC, 0], {
