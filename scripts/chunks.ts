@@ -9,9 +9,6 @@ import type { BunPlugin } from "bun";
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const RUN = `${ROOT}/src/cmd/run.ts`;
 
-/** Help, completion, errors: they are wanted at once, and nothing is started. */
-const WITHOUT_RUN: string[] = [];
-
 /** Absolute paths of all modules that some module of src imports by `import()`. */
 async function importedLate(): Promise<Set<string>> {
   const found = new Set<string>();
@@ -25,12 +22,13 @@ async function importedLate(): Promise<Set<string>> {
 
 export async function oneChunk(): Promise<BunPlugin> {
   const late = await importedLate();
-  for (const name of WITHOUT_RUN) late.delete(`${ROOT}/src/cmd/${name}.ts`);
+  late.add(`${ROOT}/src/cmd/main.ts`);
+  late.delete(RUN);
   return {
     name: "one chunk for what a start needs",
     setup: (build) =>
       void build.onLoad({ filter: /\/src\/(?!lessons\/code\/).*\.ts$/ }, async ({ path }) => {
-        const text = await Bun.file(path).text();
+        const text = (await Bun.file(path).text()).replace(/^#!.*/, "");
         return { contents: late.has(path) ? `import ${JSON.stringify(RUN)};\n${text}` : text, loader: "ts" };
       }),
   };

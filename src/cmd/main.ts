@@ -1,7 +1,6 @@
 #!/usr/bin/env -S bun --config=/dev/null --no-env-file
 /** The command line. The only folder that prints or exits; loads nothing but what the given command needs. */
 import { errorLines, NsrunError } from "../errors.ts";
-import { runCommand } from "./run.ts";
 
 /** `run` (and no command word at all) is the hot path; everything else goes through the table of commands. */
 async function dispatch(argv: readonly string[]): Promise<number> {
@@ -13,7 +12,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
     if (code !== undefined) return code;
   }
   const bare = first === undefined || first.startsWith("-");
-  if (bare || first === "run") return runCommand(bare ? argv : argv.slice(1), bare);
+  if (bare || first === "run") return (await import("./run.ts")).runCommand(bare ? argv : argv.slice(1), bare);
   return (await import("./other.ts")).otherCommand(argv);
 }
 

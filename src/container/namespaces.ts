@@ -28,7 +28,8 @@ function joinTarget(ns: Namespace, target: string, option: string): string {
 }
 
 function joins(options: ContainerOptions): [Namespace, NamespaceUse][] {
-  return (options.join ?? []).map((text) => {
+  if (!options.join) return [];
+  return options.join.map((text) => {
     const at = text.indexOf("=");
     if (at < 1 || at === text.length - 1) throw new UsageError(`--join ${text}: expected NS=PATH or NS=PID`);
     const ns = namespace(text.slice(0, at), "--join");

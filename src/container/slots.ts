@@ -99,13 +99,9 @@ function words(list: Words["words"], slots: Slots): Uint8Array {
 }
 
 function systemCall(step: SyscallStep, slots: Slots): number {
-  const { args } = step;
-  const at = (i: number): SyscallArg => {
-    const arg = args[i];
-    return typeof arg === "object" && arg !== null ? resolveArg(arg, slots) : (arg ?? 0);
-  };
-  const given = [at(0), at(1), at(2), at(3), at(4), at(5)] as const;
-  const result = sys(step.call as SyscallName, ...given);
+  const given: SyscallArg[] = [];
+  for (const arg of step.args) given.push(typeof arg === "object" && arg !== null ? resolveArg(arg, slots) : arg);
+  const result = sys(step.call as SyscallName, given[0], given[1], given[2], given[3], given[4], given[5]);
   pointedAt.length = 0;
   if (result < 0) return result;
   if (typeof step.store === "string") slots.own(step.store, result);

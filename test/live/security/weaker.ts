@@ -150,11 +150,7 @@ export const WEAKER = {
     ],
   ],
   limits: [
-    [
-      "container/process.ts",
-      "].filter(({ name }) => !given.has(name));",
-      "].filter(({ name }) => name === '' && !given.has(name));",
-    ],
+    ["container/process.ts", "if (!options.ulimit?.length) return defaultLimits();", "if (!options.ulimit?.length) return [];"],
   ],
   "flags of proc": [["plan/masks.ts", 'newMount("proc", "proc", KERNEL_FS,', 'newMount("proc", "proc", 0,']],
   "root without devices": [
