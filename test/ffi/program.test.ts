@@ -48,6 +48,45 @@ test("negative numbers, wide numbers and much memory", () => {
   expect(new DataView(bytes.buffer).getBigInt64(all[7]! - 0x1000, true)).toBe(-1n);
 });
 
+const text = (bytes: Uint8Array, address: number): string => {
+  const from = address - 0x1000;
+  return Buffer.from(bytes.subarray(from, bytes.indexOf(0, from))).toString();
+};
+
+test("strings of any letters: each pointer is at its own", () => {
+  const strings = ["plain", "", "größer", "雪", "😀 x", "\ud800", "last"];
+  const bytes = encode(
+    strings.map((one) => ({ call: "chdir", args: [one] }) as const),
+    binding,
+  );
+  const all = words(bytes);
+  expect(strings.map((_, i) => text(bytes, all[4 + i * 10 + 1]!))).toEqual(strings.map((one) => one.replace("\ud800", "\ufffd")));
+});
+
+test("a list that several steps share is written once, another one with the same words is another", () => {
+  const list = { words: ["x", "größer", 0], text: "" };
+  const twin = { words: ["x", "größer", 0], text: "" };
+  const bytes = encode(
+    [list, list, twin].map((argv) => ({ call: "execve", args: ["/x", argv, argv] }) as const),
+    binding,
+  );
+  const all = words(bytes);
+  const at = [0, 1, 2].map((i) => [all[4 + i * 10 + 2]!, all[4 + i * 10 + 3]!]);
+  expect(at[1]).toEqual(at[0]!);
+  expect(at[0]![0]).toBe(at[0]![1]!);
+  expect(at[2]![0]).not.toBe(at[0]![0]);
+  const second = Number(Buffer.from(bytes).readBigInt64LE(at[2]![0]! - 0x1000 + 8));
+  expect(text(bytes, second)).toBe("größer");
+});
+
+test("a slot's number goes wherever it is named", () => {
+  const slots = { words: [{ slot: "a" }, 5, { slot: "a" }], text: "" };
+  const bytes = encode([{ call: "close", args: [{ slot: "a" }, slots, { slot: "a" }] }], binding);
+  const all = words(bytes);
+  expect([all[5], all[7]]).toEqual([11, 11]);
+  expect([0, 8, 16].map((i) => Number(Buffer.from(bytes).readBigInt64LE(all[6]! - 0x1000 + i)))).toEqual([11, 5, 11]);
+});
+
 test("what cannot be encoded is refused", () => {
   expect(() => encode([{ call: "clone", args: [], jump: "nowhere" }], binding)).toThrow("nowhere");
   expect(() => encode([{ call: "chdir", args: ["a\0b"] }], binding)).toThrow("NUL");
