@@ -67,7 +67,6 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     step("payload", "a session of its own", "setsid", [], { why: "TIOCSTI cannot reach a terminal of another session" }),
     ...controllingTerminal(spec),
     ...dup,
-    ...limitSteps(spec),
     ...privilegeSteps(spec),
     step("payload", "die with the parent", "prctl", [PR.PR_SET_PDEATHSIG, 9], { why: "a change of ids has cleared it" }),
     keepProc(),
@@ -82,6 +81,7 @@ export function payloadSteps(spec: ContainerSpec): SyscallStep[] {
     ...(gainsNothing(process) ? [noNewPrivileges("payload")] : []),
     ...verifyPrivileges(spec),
     ...landlockSteps(process),
+    ...limitSteps(spec), // when no more descriptor is opened: RLIMIT_NOFILE may be lower than the number of any of ours
     step("payload", "unblock all signals", "rt_sigprocmask", [2 /* SIG_SETMASK */, emptyMask, 0, 8]),
     ...filterSteps(spec),
     ...verifyFilter(spec),
