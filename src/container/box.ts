@@ -47,7 +47,8 @@ export function signalNumber(signal: string | number): number {
     throw new UsageError(`unknown signal: ${signal}`);
   }
   if (typeof signal !== "string") throw new UsageError(`unknown signal: ${typeof signal}`);
-  const number = SIGNALS[signal.replace(/^SIG/, "") as keyof typeof SIGNALS];
+  const name = signal.replace(/^SIG/, "");
+  const number = Object.hasOwn(SIGNALS, name) ? SIGNALS[name as keyof typeof SIGNALS] : undefined;
   if (number === undefined) throw new UsageError(`unknown signal: ${signal}`);
   return number;
 }

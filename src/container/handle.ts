@@ -13,6 +13,7 @@ import type { ContainerOptions, ExecOptions } from "./options.ts";
 import { overlayEnvironment } from "./process.ts";
 import { Slots } from "./slots.ts";
 import { openLower } from "./source.ts";
+import { refuseNul, workingDirectory } from "./spec.ts";
 import { Streams } from "./stdio.ts";
 
 /** A running container whose pid 1 is nsrun's init. `await using box = await container({…})` ends it with its block. */
@@ -39,9 +40,12 @@ export class Container implements AsyncDisposable {
     checkCommand(args);
     checkOptions(options, EXEC);
     if (args.length === 0 || args[0] === "") throw new NsrunError("no command given");
+    refuseNul(args, "the command");
+    for (const key in options) refuseNul(options[key as keyof ExecOptions], key);
+    const cwd = workingDirectory(options, undefined);
     const streams = new Streams([options.stdin ?? "ignore", options.stdout ?? "pipe", options.stderr ?? "pipe"], options.input);
     try {
-      const process = await this.#join(args, options, streams);
+      const process = await this.#join(args, { ...options, cwd }, streams);
       streams.started();
       try {
         return await resultOf(process, streams);
@@ -55,6 +59,7 @@ export class Container implements AsyncDisposable {
   }
 
   async #join(args: readonly string[], options: ExecOptions, streams: Streams): Promise<Supervised> {
+    const process = await this.#processSpec(args, options, streams); // what may throw, before anything is open
     const slots = new Slots();
     const { pidfd } = this.#process;
     slots.set("pidfd", pidfd);
@@ -66,7 +71,6 @@ export class Container implements AsyncDisposable {
       throw failed(alive, "join the container", "it has ended");
     }
     stdioSlots(slots, streams);
-    const process = await this.#processSpec(args, options, streams);
     const root = slots.get("root");
     const place = { root, named: false, mounts: [], landlock: process.landlock !== undefined };
     const explain = (path: string, errno: number) => explainExec(place, path, errno);

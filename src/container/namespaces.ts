@@ -1,5 +1,6 @@
 /** --share, --unshare, --join and --net become one use for each namespace. */
 import { UsageError } from "../errors.ts";
+import { errnoName, errnoText } from "../ffi/errno.ts";
 import { readLink } from "../ffi/file.ts";
 import { didYouMean } from "../near.ts";
 import { NAMESPACES, type Namespace, type NamespaceUse } from "../plan/spec.ts";
@@ -106,12 +107,17 @@ export function namespaceUses(options: ContainerOptions, caller: Caller): Record
   return uses;
 }
 
+const ENOENT = 2;
+const ESRCH = 3;
+
 /** A joined namespace's file must be one of that type; what is no nsfs file at all the kernel refuses as well. */
 export function checkJoined(uses: Record<Namespace, NamespaceUse>): void {
   for (const ns of NAMESPACES) {
     const use = uses[ns];
     if (use.mode !== "join" || !use.path.startsWith("/proc/")) continue;
-    if (typeof readLink(use.path) === "number")
-      throw new UsageError(`cannot join the ${ns} namespace ${use.path}: no such process`);
+    const link = readLink(use.path);
+    if (typeof link === "string") continue;
+    const why = [ENOENT, ESRCH].includes(-link) ? "no such process" : `${errnoName(-link)} (${errnoText(-link)})`;
+    throw new UsageError(`cannot join the ${ns} namespace ${use.path}: ${why}`);
   }
 }

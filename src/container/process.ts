@@ -42,6 +42,7 @@ function assignments(options: Pick<ContainerOptions, "env" | "envFile">): Map<st
   const given = options.env ?? [];
   const pair = ([key, value]: [string, unknown]) => {
     if (typeof value !== "string") throw new UsageError(`env: the value of ${key} is no string`);
+    if (key.includes("=")) throw new UsageError(`env: the name ${JSON.stringify(key)} has a = in it`);
     return `${key}=${value}`;
   };
   for (const text of Array.isArray(given) ? given : Object.entries(given).map(pair)) assign(env, text, "--env");
@@ -109,7 +110,8 @@ export function limits(options: ContainerOptions): ProcessSpec["rlimits"] {
     const ours = current(resource);
     return spec.hard > ours.hard ? { ...spec, raised: Math.min(ours.soft, spec.hard) } : spec;
   });
-  return [...defaultLimits().filter(({ name }) => !given.some((one) => one.name === name)), ...given];
+  const last = new Map(given.map((one) => [one.name, one])); // of two of a kind
+  return [...defaultLimits().filter(({ name }) => !last.has(name)), ...last.values()];
 }
 
 /** Whole seconds, negative too, for a time namespace. */

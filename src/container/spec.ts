@@ -44,9 +44,9 @@ async function programsFor(maps: IdMaps | undefined): Promise<{ programs?: Progr
   return { programs: runPrograms };
 }
 
-/** The working directory: inside a root of its own "/", else where the caller stands. */
-function workingDirectory(options: ContainerOptions, ownRoot: boolean): string | undefined {
-  if (options.cwd === undefined) return ownRoot ? "/" : undefined;
+/** The working directory, checked; `otherwise` where none is asked for. */
+export function workingDirectory(options: Pick<ContainerOptions, "cwd">, otherwise: string | undefined): string | undefined {
+  if (options.cwd === undefined) return otherwise;
   if (!options.cwd.startsWith("/")) throw new UsageError(`--cwd ${options.cwd}: expected an absolute path`);
   return options.cwd;
 }
@@ -89,7 +89,7 @@ async function landlock(options: ContainerOptions): Promise<{ landlock?: Process
 }
 
 /** What reaches a system call as a C string must not be cut short there. */
-function refuseNul(value: unknown, what: string): void {
+export function refuseNul(value: unknown, what: string): void {
   for (const one of Array.isArray(value) ? value : [value])
     if (typeof one === "string" && one.includes("\0")) throw new UsageError(`${what} cannot hold a NUL byte`);
 }
@@ -139,7 +139,7 @@ async function completed(
   const maps = ids?.maps;
   if (mounts.some((m) => m.idmap) && !mapped)
     throw new UsageError("idmap: needs root, and a user namespace of the container's own");
-  const cwd = workingDirectory(options, ownRoot);
+  const cwd = workingDirectory(options, ownRoot ? "/" : undefined); // without a root of its own it is where the caller stands
   const rlimits = limits(options);
   const guards = await security(options, caller, uses.user.mode);
   const hidden = hiddenPaths(options, ownRoot, mounts);

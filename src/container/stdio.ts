@@ -5,6 +5,8 @@ import { bytes, failed, must, sys } from "../ffi/syscall.ts";
 import type { StdioUse } from "../plan/spec.ts";
 import type { Stdio } from "./options.ts";
 
+const F_DUPFD_CLOEXEC = 1030;
+
 /** pipe2(2) with both ends close-on-exec: read, write. */
 function pipe(): [number, number] {
   const pair = bytes(8);
@@ -43,31 +45,37 @@ export class Streams {
   readonly #reading: (number | undefined)[] = [];
   #collected: Promise<Uint8Array>[] = [];
 
+  /** Throws NsrunError, and leaves nothing open then. */
   constructor(uses: readonly [Stdio, Stdio, Stdio], input?: string | Uint8Array) {
-    if (input !== undefined) {
-      const fd = file(input);
-      this.#theirs.push(fd);
-      this.child.push(fd);
+    try {
+      if (input !== undefined) this.child.push(this.#keep(file(input)));
+      for (let fd = this.child.length; fd < 3; fd++) this.child.push(this.#open(fd, uses[fd]!));
+    } catch (error) {
+      this.close();
+      throw error;
     }
-    for (let fd = this.child.length; fd < 3; fd++) this.child.push(this.#open(fd, uses[fd]!));
+  }
+
+  /** Closed when the command has its copy. */
+  #keep(fd: number): number {
+    this.#theirs.push(fd);
+    return fd;
   }
 
   #open(fd: number, use: Stdio): StdioUse {
     if (use === "inherit") return use;
     if (typeof use === "number") {
       if (!Number.isInteger(use) || use < 0) throw new UsageError(`not a descriptor: ${use}`);
-      return use;
+      // the command's own streams are put in place one after the other: what is meant here must not be one of those places
+      return use > 2 ? use : this.#keep(must(`duplicate descriptor ${use}`, "fcntl", use, F_DUPFD_CLOEXEC, 3));
     }
     if (fd === 0 && use === "pipe") throw new UsageError('stdin cannot be "pipe": give the text as input');
     if (use === "ignore") {
-      const number = must("open /dev/null", "openat", AT_FDCWD, "/dev/null", O.O_RDWR | O.O_CLOEXEC, 0);
-      this.#theirs.push(number);
-      return number;
+      return this.#keep(must("open /dev/null", "openat", AT_FDCWD, "/dev/null", O.O_RDWR | O.O_CLOEXEC, 0));
     }
     const [read, write] = pipe();
-    this.#theirs.push(write);
     this.#reading[fd] = read;
-    return write;
+    return this.#keep(write);
   }
 
   /** The command has its copies: ours go, and collecting begins. */
@@ -89,7 +97,8 @@ export class Streams {
   /** What stdout and stderr gave, when both are at their end. */
   async output(): Promise<{ stdout: string; stderr: string }> {
     const [stdout, stderr] = await Promise.all(this.#collected);
-    const text = (part: Uint8Array | undefined) => (part?.length ? new TextDecoder().decode(part) : "");
+    const text = (part: Uint8Array | undefined) =>
+      part?.length ? new TextDecoder("utf-8", { ignoreBOM: true }).decode(part) : "";
     return { stdout: text(stdout), stderr: text(stderr) };
   }
 }

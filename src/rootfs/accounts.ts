@@ -3,7 +3,7 @@ import { UsageError } from "../errors.ts";
 import { errno } from "../ffi/errno.ts";
 import { O, RESOLVE } from "../ffi/flags.ts";
 import { bytes, failed, openat2, sys } from "../ffi/syscall.ts";
-import { show } from "./names.ts";
+import { showText } from "./names.ts";
 import { statFd } from "./stat.ts";
 
 export interface Account {
@@ -33,7 +33,7 @@ export function resolveUser(rootFd: number, text: string): Account {
   if (group === "") throw wrong(text, "empty group");
   const uid = idOrName(text, user, "user");
   const row = lines(rootFd, "etc/passwd", 7).find((fields) => (uid === undefined ? fields[0] === user : fields[2] === user));
-  if (uid === undefined && !row) throw wrong(text, `no user ${show(user)} in the root's etc/passwd`);
+  if (uid === undefined && !row) throw wrong(text, `no user ${showText(user)} in the root's etc/passwd`);
   const home = row?.[5]?.startsWith("/") ? { home: row[5] } : {};
   const owner = uid ?? fileId(row?.[2], "etc/passwd", user);
   if (group === undefined) return { uid: owner, gid: row ? fileId(row[3], "etc/passwd", user) : 0, ...home };
@@ -44,25 +44,25 @@ function resolveGroup(rootFd: number, text: string, group: string): number {
   const gid = idOrName(text, group, "group");
   if (gid !== undefined) return gid;
   const row = lines(rootFd, "etc/group", 3).find((fields) => fields[0] === group);
-  if (!row) throw wrong(text, `no group ${show(group)} in the root's etc/group`);
+  if (!row) throw wrong(text, `no group ${showText(group)} in the root's etc/group`);
   return fileId(row[2], "etc/group", group);
 }
 
-const wrong = (text: string, why: string): UsageError => new UsageError(`--user ${show(text)}: ${why}`);
+const wrong = (text: string, why: string): UsageError => new UsageError(`--user ${showText(text)}: ${why}`);
 
 /** The number, or undefined for a name; what is neither (`1000x`, `-1`, too large, empty) is an error. */
 function idOrName(text: string, part: string, what: string): number | undefined {
   const id = parseId(part);
   if (id !== undefined) return id;
   if (part === "") throw wrong(text, `empty ${what}`);
-  if (/^[\d+-]/.test(part)) throw wrong(text, `${show(part)} is no ${what} id (0 to ${MAX_ID})`);
-  if (/[^\x21-\x7e\x80-\uffff]/.test(part)) throw wrong(text, `${show(part)} is no ${what} name`);
+  if (/^[\d+-]/.test(part)) throw wrong(text, `${showText(part)} is no ${what} id (0 to ${MAX_ID})`);
+  if (/[^\x21-\x7e\x80-\uffff]/.test(part)) throw wrong(text, `${showText(part)} is no ${what} name`);
   return undefined;
 }
 
 function fileId(field: string | undefined, file: string, name: string): number {
   const id = parseId(field ?? "");
-  if (id === undefined) throw new UsageError(`the root's ${file}: the line of ${show(name)} has no valid id`);
+  if (id === undefined) throw new UsageError(`the root's ${file}: the line of ${showText(name)} has no valid id`);
   return id;
 }
 

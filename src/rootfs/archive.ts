@@ -10,7 +10,7 @@ import { isDue, turn } from "../turn.ts";
 import { compileForUnpacking } from "./compiler.ts";
 import { decompress } from "./decompress.ts";
 import { LIMITS, RATIO_FROM } from "./limits.ts";
-import { show } from "./names.ts";
+import { showText } from "./names.ts";
 import { type UnpackOptions, type UnpackReport, unpackTar } from "./unpack.ts";
 
 export interface UnpackFileOptions extends UnpackOptions {
@@ -67,7 +67,7 @@ export async function openArchive(path: string): Promise<FileHandle> {
   try {
     return await open(name, "r");
   } catch (error) {
-    throw fileError(error, `open ${show(path)}`);
+    throw fileError(error, `open ${showText(path)}`);
   }
 }
 
@@ -76,7 +76,7 @@ export function unpackInto(file: FileHandle, path: string, rootFd: number, optio
   compileForUnpacking();
   const archive = options.archive ?? path;
   let plain = false; // what reads a tar has done with a chunk before it asks for the next; new memory for each takes as long as reading
-  const source = chunksOf(file, `read ${show(archive)}`, options.onRead, () => plain, options.signal);
+  const source = chunksOf(file, `read ${showText(archive)}`, options.onRead, () => plain, options.signal);
   const ratio = { maxRatio: options.maxRatio ?? LIMITS.maxRatio, from: RATIO_FROM };
   const tar = decompress(source, archive, ratio, () => {
     plain = true;
@@ -93,8 +93,8 @@ export async function unpackFile(path: string, dir: string, options: UnpackFileO
   try {
     mkdirSync(dir, { recursive: true, mode: 0o755 });
   } catch (error) {
-    throw fileError(error, `make ${show(dir)}`);
+    throw fileError(error, `make ${showText(dir)}`);
   }
-  using root = Fd.from(`open ${show(dir)}`, "openat", AT_FDCWD, dir, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0);
+  using root = Fd.from(`open ${showText(dir)}`, "openat", AT_FDCWD, dir, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0);
   return await unpackInto(file, path, root.number, options);
 }

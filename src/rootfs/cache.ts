@@ -10,7 +10,7 @@ import { atExit } from "./at-exit.ts";
 import { type Built, buildOnce } from "./build-once.ts";
 import { cacheDir } from "./cache-dir.ts";
 import type { UnpackLimits } from "./limits.ts";
-import { show } from "./names.ts";
+import { showText } from "./names.ts";
 import { identity, type Stat, statPath } from "./stat.ts";
 import type { UnpackReport } from "./unpack.ts";
 
@@ -67,7 +67,7 @@ export async function cachedTar(
       // an ordinary user's own id is root inside, whatever its number
       later: (path, owner) => owners?.record(path, owner) ?? (owner?.uid === 0 && owner.gid === 0),
     });
-    if (hash.digest("hex") !== sha) throw new NsrunError(`${show(path)}: changed while it was read`);
+    if (hash.digest("hex") !== sha) throw new NsrunError(`${showText(path)}: changed while it was read`);
     if (owners) await inTurns(owners.apply(dirFd), signal);
     tellSkipped(path, report, ids, say);
   };
@@ -80,15 +80,15 @@ function tellSkipped(path: string, { skipped }: UnpackReport, ids: TreeIds | und
     ...(skipped.owners > 0 ? [`${skipped.owners} owners not kept (${ids?.why ?? "their ids are not mapped"})`] : []),
     ...(skipped.devices > 0 ? [`${skipped.devices} device nodes left out (the container has its own /dev)`] : []),
   ];
-  if (lacks.length > 0) say(`${show(path)}: ${lacks.join(", ")}`);
+  if (lacks.length > 0) say(`${showText(path)}: ${lacks.join(", ")}`);
 }
 
 const digest = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
 
 function regularFile(path: string): Stat {
   const stat = statPath(AT_FDCWD, path);
-  if (typeof stat === "number") throw new UsageError(`${show(path)}: ${errnoName(-stat)} (${errnoText(-stat)})`);
-  if ((stat.mode & 0o170000) !== 0o100000) throw new UsageError(`${show(path)}: not a regular file`);
+  if (typeof stat === "number") throw new UsageError(`${showText(path)}: ${errnoName(-stat)} (${errnoText(-stat)})`);
+  if ((stat.mode & 0o170000) !== 0o100000) throw new UsageError(`${showText(path)}: not a regular file`);
   return stat;
 }
 
@@ -106,10 +106,10 @@ async function hashed(cache: string, path: string, stat: Stat, signal: AbortSign
   const hash = new Bun.CryptoHasher("sha256");
   const started = BigInt(Date.now()) * 1000000n;
   await using file = await openArchive(path);
-  for await (const chunk of chunksOf(file, `read ${show(path)}`, undefined, undefined, signal)) hash.update(chunk);
+  for await (const chunk of chunksOf(file, `read ${showText(path)}`, undefined, undefined, signal)) hash.update(chunk);
   const sha = hash.digest("hex");
   const after = regularFile(path);
-  if (identity(after) !== identity(stat)) throw new NsrunError(`${show(path)}: changed while it was read`);
+  if (identity(after) !== identity(stat)) throw new NsrunError(`${showText(path)}: changed while it was read`);
   // a file changed within the clock's last tick could change again under the same time: not noted (git's "racy" rule)
   if (started - stat.ctime > 1000000000n) await note(cache, stat, sha);
   return sha;

@@ -4,7 +4,7 @@
  */
 import { NsrunError, UsageError } from "../errors.ts";
 import { LIMITS, over, RATIO_FROM } from "./limits.ts";
-import { show } from "./names.ts";
+import { showText } from "./names.ts";
 
 /** `[name, magic]`; sources: RFC 1952, RFC 8878, xz-file-format.txt, bzip2's manual. */
 const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
@@ -64,7 +64,7 @@ export async function* decompress(
     if (!kind) {
       for (const [magic, what] of Object.entries(OTHERS)) {
         if (Buffer.from(magic, "latin1").equals(head.subarray(0, magic.length))) {
-          throw new UsageError(`${show(archive)}: not a tar archive (${what})`);
+          throw new UsageError(`${showText(archive)}: not a tar archive (${what})`);
         }
       }
       plain?.();
@@ -75,7 +75,7 @@ export async function* decompress(
     for await (const chunk of await decoder(kind, rest, archive)) {
       given += chunk.length;
       if (given > limit.from && given > limit.maxRatio * counted.taken) {
-        throw over(`${show(archive)}: unpacks to more than ${limit.maxRatio} times its size`, "maxRatio");
+        throw over(`${showText(archive)}: unpacks to more than ${limit.maxRatio} times its size`, "maxRatio");
       }
       yield chunk;
     }
@@ -113,7 +113,7 @@ async function* rejoin(head: Uint8Array, input: AsyncIterator<Uint8Array>, count
 async function* program(kind: "xz" | "bzip2", chunks: Chunks, archive: string): Chunks {
   const path = Bun.which(kind, { PATH: process.env.PATH ?? "" });
   if (!path) {
-    throw new NsrunError(`${show(archive)}: ${kind} is needed to unpack this and is not installed`, {
+    throw new NsrunError(`${showText(archive)}: ${kind} is needed to unpack this and is not installed`, {
       hint: `install the package ${PROGRAMS[kind]}`,
     });
   }
@@ -141,7 +141,7 @@ async function* program(kind: "xz" | "bzip2", chunks: Chunks, archive: string): 
     if (status !== 0 || (await words).includes("trailing garbage")) {
       const reason = (await words).trim().split("\n")[0] ?? "";
       throw new UsageError(
-        `${show(archive)}: damaged or truncated ${kind} data (${kind}: ${show(reason) || `status ${status}`})`,
+        `${showText(archive)}: damaged or truncated ${kind} data (${kind}: ${showText(reason) || `status ${status}`})`,
       );
     }
   } finally {

@@ -1,7 +1,7 @@
 /** A program of the package manager's: what it says is passed on, and it does not outlive us. */
 import { sys } from "../ffi/syscall.ts";
 import { atExit } from "./at-exit.ts";
-import { show } from "./names.ts";
+import { showText } from "./names.ts";
 
 /** Milliseconds for who was asked to end, and may have a lock to give back. */
 const GRACE = 1000;
@@ -18,9 +18,6 @@ function guard(): string[] {
   const tried = Bun.spawnSync([...words, setpriv, "--version"], { stdout: "ignore", stderr: "ignore" });
   return tried.exitCode === 0 ? words : [];
 }
-
-/** `text` as it may stand on a terminal, whoever wrote it. */
-const safe = (text: string): string => show(Buffer.from(text).toString("latin1"));
 
 /** Each line of `stream`; of one that was written over (`\r`) what stands there last. */
 async function lines(stream: ReadableStream<Uint8Array>, say: (line: string) => void): Promise<void> {
@@ -55,7 +52,7 @@ export async function runProgram(
   });
   const say = (line: string) => {
     const text = line.trimEnd().split("\r").at(-1) ?? "";
-    if (typeof output === "function" && text.trim() !== "") output(`${argv[0]}: ${safe(text)}`);
+    if (typeof output === "function" && text.trim() !== "") output(`${argv[0]}: ${showText(text)}`);
   };
   const kill = (number: number) => sys("kill", -child.pid, number);
   using _end = atExit(() => {
@@ -76,7 +73,7 @@ export async function runProgram(
     const status = await child.exited;
     signal?.throwIfAborted();
     await told;
-    if (status !== 0) throw new Error(`${argv[0]}: ${safe(reasonOf(await words, status))}`);
+    if (status !== 0) throw new Error(`${argv[0]}: ${showText(reasonOf(await words, status))}`);
   } finally {
     clearTimeout(grace);
     signal?.removeEventListener("abort", abort);

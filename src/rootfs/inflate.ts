@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { UsageError } from "../errors.ts";
 import type { Chunks } from "./decompress.ts";
-import { show } from "./names.ts";
+import { showText } from "./names.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
 /** What is decoded ahead, in another thread, while we write files. */
@@ -19,7 +19,7 @@ export async function* inflate(kind: "gzip" | "zstd", chunks: Chunks, archive: s
     try {
       for await (const chunk of chunks) {
         fed += chunk.length;
-        if (frames && !frames.push(chunk)) throw new UsageError(`${show(archive)}: damaged or trailing zstd data`);
+        if (frames && !frames.push(chunk)) throw new UsageError(`${showText(archive)}: damaged or trailing zstd data`);
         yield chunk;
       }
     } catch (error) {
@@ -36,11 +36,11 @@ export async function* inflate(kind: "gzip" | "zstd", chunks: Chunks, archive: s
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     if (!/^(Z_|ZSTD_|ERR_)/.test(code)) throw error;
     const truncated = code === "Z_BUF_ERROR" || /srcSize_wrong/.test(code);
-    throw new UsageError(`${show(archive)}: ${truncated ? "truncated" : "damaged"} ${kind} data`, { cause: error });
+    throw new UsageError(`${showText(archive)}: ${truncated ? "truncated" : "damaged"} ${kind} data`, { cause: error });
   } finally {
     readable.destroy();
     stream.destroy();
   }
-  if (frames && !frames.complete) throw new UsageError(`${show(archive)}: truncated zstd data`);
-  if (stream.bytesWritten !== fed) throw new UsageError(`${show(archive)}: trailing data after the ${kind} data`);
+  if (frames && !frames.complete) throw new UsageError(`${showText(archive)}: truncated zstd data`);
+  if (stream.bytesWritten !== fed) throw new UsageError(`${showText(archive)}: trailing data after the ${kind} data`);
 }

@@ -22,9 +22,11 @@ export function cstr(name: ByteString): string | Uint8Array {
   return out;
 }
 
-/** A byte string for a message: UTF-8 decoded, control characters as `\x1b`, at most 200 characters. */
-export function show(name: ByteString): string {
-  const text = decoder.decode(Buffer.from(name, "latin1"));
+/** A byte string for a message: UTF-8 decoded, else as {@link showText}. */
+export const show = (name: ByteString): string => showText(decoder.decode(Buffer.from(name, "latin1")));
+
+/** For a message: control characters as `\x1b`, at most 200 characters. */
+export function showText(text: string): string {
   const safe = text.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
   return safe.length > 200 ? `${safe.slice(0, 197)}...` : safe;
 }

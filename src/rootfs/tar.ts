@@ -6,7 +6,7 @@ import { UsageError } from "../errors.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { GUARDS } from "./guards.ts";
 import { Budget, LIMITS } from "./limits.ts";
-import { byteString, show } from "./names.ts";
+import { byteString, show, showText } from "./names.ts";
 import { type Extensions, longName, type TarEntry, tarEntry } from "./tar-entry.ts";
 import { BLOCK, HeaderProblem, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { mergePax, NO_RECORDS, parsePax } from "./tar-pax.ts";
@@ -32,7 +32,7 @@ export class TarReader {
   constructor(
     stream: AsyncIterable<Uint8Array>,
     readonly archive: string,
-    readonly budget: Budget = new Budget(LIMITS, show(archive)),
+    readonly budget: Budget = new Budget(LIMITS, showText(archive)),
   ) {
     this.#in = new ByteReader(stream);
   }
@@ -40,7 +40,7 @@ export class TarReader {
   #where = (): string => (this.#last === "" ? "" : ` (entry ${show(this.#last)})`);
 
   #fail(what: string): UsageError {
-    return new UsageError(`${show(this.archive)}: ${what}${this.#where()}`);
+    return new UsageError(`${showText(this.archive)}: ${what}${this.#where()}`);
   }
 
   /**

@@ -1,7 +1,7 @@
 /** The contents of a file, piece by piece as they come out of the archive. */
 import { NsrunError } from "../errors.ts";
 import { sys } from "../ffi/syscall.ts";
-import { show } from "./names.ts";
+import { showText } from "./names.ts";
 import type { TarEntry } from "./tar.ts";
 import type { Segment } from "./tar-sparse.ts";
 import type { Site } from "./unpack-site.ts";
@@ -14,7 +14,7 @@ export function contentsOf(site: Site, entry: TarEntry, fd: number): (piece: Uin
 function write(site: Site, entry: TarEntry, fd: number, piece: Uint8Array): void {
   for (let at = 0; at < piece.length; ) {
     const written = site.check(sys("write", fd, at === 0 ? piece : piece.subarray(at), piece.length - at), entry);
-    if (written === 0) throw new NsrunError(`${show(site.archive)}: nothing more can be written${site.where(entry)}`);
+    if (written === 0) throw new NsrunError(`${showText(site.archive)}: nothing more can be written${site.where(entry)}`);
     at += written;
   }
 }

@@ -6,7 +6,7 @@ import { O } from "../ffi/flags.ts";
 import { bytes, must, sys } from "../ffi/syscall.ts";
 import type { Steps } from "../turn.ts";
 import { GUARDS } from "./guards.ts";
-import { type ByteString, cstr, show } from "./names.ts";
+import { type ByteString, cstr, show, showText } from "./names.ts";
 import { statFd } from "./stat.ts";
 import type { TarEntry } from "./tar.ts";
 import type { TarTime } from "./tar-pax.ts";
@@ -130,7 +130,7 @@ export class Metadata {
       const parts = path === "" ? [] : path.split("/");
       const found = this.site.tree.directory(parts);
       if (!data || found < 0) continue; // replaced by a later entry
-      const doing = `${show(this.site.archive)}: finish directory ${show(path)}`;
+      const doing = `${showText(this.site.archive)}: finish directory ${show(path)}`;
       const fd = must(doing, "openat", found, ".", O.O_RDONLY | O.O_DIRECTORY | O.O_CLOEXEC, 0);
       try {
         if (data.uid >= 0 && this.#given(data, parts) && this.#owners) must(doing, "fchown", fd, data.uid, data.gid);

@@ -5,7 +5,7 @@ import { O } from "../ffi/flags.ts";
 import { failed, sys } from "../ffi/syscall.ts";
 import { GUARDS } from "./guards.ts";
 import { type Budget, over, type UnpackLimits } from "./limits.ts";
-import { type ByteString, show } from "./names.ts";
+import { type ByteString, show, showText } from "./names.ts";
 import type { TarEntry } from "./tar.ts";
 import { list, removeName, Tree } from "./tree.ts";
 
@@ -55,13 +55,13 @@ export class Site implements Disposable {
   where = (entry: TarEntry): string => ` (entry ${show(entry.name)})`;
 
   refuse(entry: TarEntry, what: string, limit?: keyof UnpackLimits): UsageError {
-    return over(`${show(this.archive)}: ${what}${this.where(entry)}`, limit);
+    return over(`${showText(this.archive)}: ${what}${this.where(entry)}`, limit);
   }
 
   /** `result`, or the SyscallError of a negative one. */
   check(result: number, entry: TarEntry): number {
     if (result >= 0) return result;
-    throw failed(result, `${show(this.archive)}: unpack ${show(entry.name)}`, hintFor(result, entry));
+    throw failed(result, `${showText(this.archive)}: unpack ${show(entry.name)}`, hintFor(result, entry));
   }
 
   split(entry: TarEntry, name: ByteString, what: string): ByteString[] {

@@ -15,7 +15,7 @@ import { sys } from "../ffi/syscall.ts";
 import { inTurns, isDue, type Steps, turn } from "../turn.ts";
 import { GUARDS } from "./guards.ts";
 import { Budget, LIMITS } from "./limits.ts";
-import { type ByteString, cstr, show } from "./names.ts";
+import { type ByteString, cstr, show, showText } from "./names.ts";
 import { type TarEntry, TarReader } from "./tar.ts";
 import { Files } from "./unpack-file.ts";
 import { Metadata } from "./unpack-metadata.ts";
@@ -35,7 +35,7 @@ export async function unpackTar(
 ): Promise<UnpackReport> {
   const archive = options.archive ?? "archive";
   const asked = Object.entries(options).filter(([key, value]) => key in LIMITS && value !== undefined);
-  const budget = new Budget({ ...LIMITS, ...Object.fromEntries(asked) }, show(archive));
+  const budget = new Budget({ ...LIMITS, ...Object.fromEntries(asked) }, showText(archive));
   const reader = new TarReader(stream, archive, budget);
   using unpacker = new Unpacker(rootFd, archive, budget, options);
   try {
