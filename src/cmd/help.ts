@@ -112,11 +112,17 @@ async function printHelp(entry: Entry | undefined): Promise<number> {
 
 const isHelp = (word: string | undefined): boolean => word === "--help" || word === "-h";
 
+/** The one command that begins with a word which alone is none: `seccomp`. */
+function onlyOf(words: readonly string[]): ReturnType<typeof findCommand> {
+  const [entry, ...more] = visible().filter(({ name }) => name.startsWith(`${words[0]} `));
+  return entry && more.length === 0 ? { entry, length: 1 } : undefined;
+}
+
 /** `nsrun help [COMMAND]` */
 export async function help(given: readonly string[]): Promise<number> {
   const words = given.filter((word) => !isHelp(word));
   if (words.length === 0) return printHelp(undefined);
-  const found = findCommand(words);
+  const found = findCommand(words) ?? onlyOf(words);
   if (!found || found.entry.hidden || found.length !== words.length) {
     throw (await import("./other.ts")).unknownCommand(words.join(" "));
   }
@@ -127,6 +133,8 @@ export async function help(given: readonly string[]): Promise<number> {
 export async function askedForHelp(argv: readonly string[]): Promise<number | undefined> {
   const bare = argv[0]?.startsWith("-");
   const found = bare ? { entry: undefined, length: 0 } : findCommand(argv);
+  const only = found ? undefined : onlyOf(argv);
+  if (only && isHelp(argv[1])) return printHelp(only.entry);
   if (!found || found.entry?.hidden) return undefined;
   const words = argv.slice(found.length);
   if (isHelp(words[0])) return printHelp(found.entry);

@@ -3,9 +3,11 @@ import { word } from "./sh-words.ts";
 import type { ContainerSpec, ProcessSpec } from "./spec.ts";
 
 /** What util-linux and coreutils have no command for. */
-export function missing({ process, group }: ContainerSpec): string[] {
+export function missing({ process, group, cgroup = [] }: ContainerSpec): string[] {
   return [
     ...(group ? [`at most ${group.pids} processes (systemd-run --scope -p TasksMax=${group.pids} sh SCRIPT)`] : []),
+    ...(cgroup.length > 0 ? [`the control groups, made when the container starts: ${cgroup.join(" ")}`] : []),
+    "closing whatever descriptors above 2 its caller has open",
     ...(process.seccomp ? ["the system call filter, seccomp(2)"] : []),
     ...(process.landlock ? ["the rules of --landlock, landlock(7)"] : []),
     ...(process.newKeyring ? ["the session keyring, where there is no keyctl(1)"] : []),
@@ -42,6 +44,13 @@ function privileges(
   ].join(" ");
 }
 
+type Limit = ProcessSpec["rlimits"][number];
+
+const value = (limit: number): string => (limit === Number.POSITIVE_INFINITY ? "unlimited" : String(limit));
+/** prlimit(1)'s options. */
+const limitWords = (limits: readonly Limit[]): string =>
+  limits.map(({ name, soft, hard }) => ` --${name}=${value(soft)}:${value(hard)}`).join("");
+
 /** A shell's own variables are not the command's, unless they are. */
 function forget(env: readonly string[]): string[] {
   const own = ["PWD", "OLDPWD"];
@@ -51,25 +60,30 @@ function forget(env: readonly string[]): string[] {
 
 /**
  * The command's shell has its privileges already, and stands in the old root; pivot_root(2) moves it to the new one, where it
- * needs no program but the command's.
+ * needs no program but the command's. It limits itself when nothing has to be started any more, and its descriptors when none is needed.
  */
 export function heldCommand({ root, process }: ContainerSpec): string {
-  const { args, env, cwd } = process;
+  const { args, env, cwd, rlimits } = process;
+  const isFiles = ({ name }: Limit): boolean => name === "nofile";
+  const others = limitWords(rlimits.filter((limit) => !isFiles(limit)));
   const lines = [
+    ...(others === "" ? [] : [`"$0" --pid $$${others}`]),
     ...(root && !root.chroot ? ["echo >&7; exec 7>&-", 'read -r code <&8; [ "$code" = 0 ] || exit "$code"; exec 8<&-'] : []),
     ...(cwd === undefined ? [] : [`cd ${word(cwd)}`]),
     ...forget(env),
+    ...rlimits.filter(isFiles).flatMap(({ soft, hard }) => [`ulimit -Sn ${value(soft)}`, `ulimit -Hn ${value(hard)}`]),
     'exec "$@"',
   ];
-  return `${variables(process)} ${privileges(process, true)} "$sh" -ec ${word(lines.join("; "))} sh ${args.map(word).join(" ")}`;
+  return `${variables(process)} ${privileges(process, true)} "$sh" -ec ${word(lines.join("; "))} "$prlimit" ${args.map(word).join(" ")}`;
 }
 
 /** chroot(2) moves its caller only, who has CAP_SYS_CHROOT for that: the command keeps it. */
 export function chrootCommand({ process }: ContainerSpec): string {
-  const { args, cwd, uid, gid, setgroups } = process;
+  const { args, cwd, uid, gid, setgroups, rlimits } = process;
+  const limited = rlimits.length > 0 ? `"$prlimit"${limitWords(rlimits)} ` : "";
   const ids = [...(setgroups || gid !== 0 ? [`--setgid ${gid}`] : []), ...(setgroups || uid !== 0 ? [`--setuid ${uid}`] : [])];
   const enter = ['"$nsenter"', "--root=.", `--wd=${word(`.${cwd ?? ""}`)}`, ...ids, ...args.map(word)].join(" ");
-  return `${variables(process)} ${privileges(process, false, ["CAP_SYS_CHROOT"])} ${enter}`;
+  return `${variables(process)} ${privileges(process, false, ["CAP_SYS_CHROOT"])} ${limited}${enter}`;
 }
 
 /** Runs it as a child of a shell that is pid 1, or in its place. */

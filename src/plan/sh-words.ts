@@ -52,9 +52,10 @@ export const isRegister = (arg: Arg | undefined): boolean => typeof arg === "obj
 export const numbers = (arg: Arg | undefined): number[] =>
   typeof arg === "object" && arg !== null && "words" in arg ? arg.words.map(Number) : [];
 
-/** The text in memory that a write(2) writes. */
+/** The text that a write(2) writes. */
 export const written = (step: SyscallStep): string => {
   const arg = step.args[1];
+  if (typeof arg === "string") return arg;
   return typeof arg === "object" && arg !== null && "bytes" in arg ? Buffer.from(arg.bytes).toString() : "";
 };
 
@@ -64,9 +65,10 @@ export const print = (text: string): string => `printf %s ${word(text)}`;
 export const ALSO = [
   "also() {",
   "  options=$1; shift",
-  "  all=; [ $1 != -R ] || { all=-R; shift; }",
+  '  all=; [ "$1" != -R ] || { all=-R; shift; }',
   '  target=$(realpath -s "$1")',
   '  findmnt --kernel -F proc/self/mountinfo -rno TARGET,VFS-OPTIONS $all "$target" | while read -r at has; do',
+  '    at=$(env printf %b "$at")', // findmnt has written \x20 for a blank
   '    mount -c -o "remount,bind,$has,$options" "$at" "$at"',
   "  done",
   "}",

@@ -79,10 +79,10 @@ function insideLines(spec: ContainerSpec, plan: Plan): { inside: string[]; swapp
     return shell.lines.splice(0);
   };
   const made = take([...steps.slice(0, end), ...steps.slice(end).filter(isAttribute)]);
-  const limits = take(lane(plan, "payload").filter((step) => step.call === "prlimit64"));
+  const raised = take(lane(plan, "stage").filter((step) => step.call === "prlimit64"));
   shell.rooted();
   const rest = take(steps.slice(end).filter((step) => step.call !== "chdir" && !isAttribute(step)));
-  const inside = ["umask 022", ...made, ...limits, ...keyringLines(spec)];
+  const inside = ["umask 022", ...made, ...raised, ...keyringLines(spec)];
   if (!spec.root) return { inside: [...inside, ...runLines(spec, heldCommand(spec))], swapped: [] };
   if (spec.root.chroot) return { inside: [...inside, ...rest, ...runLines(spec, chrootCommand(spec))], swapped: [] };
   return { inside: [...inside, ...SWAP, ...runLines(spec, heldCommand(spec))], swapped: [...PIVOT, ...rest] };
@@ -150,7 +150,7 @@ export function planScript(spec: ContainerSpec): string {
   const own = spec.namespaces.user.mode === "new";
   // and the terminal is the caller's
   const process = { ...spec.process, terminal: undefined, stdio: ["inherit", "inherit", "inherit"] as const };
-  const plan = buildPlan({ ...spec, process, privileged: spec.privileged && !own }, "paths");
+  const plan = buildPlan({ ...spec, cgroup: [], process, privileged: spec.privileged && !own }, "paths");
   const { inside: steps, swapped } = insideLines(spec, plan);
   const first =
     (own ? NAMESPACE_FLAG.user : 0) | (spec.net.mode === "veth" || spec.net.mode === "pasta" ? NAMESPACE_FLAG.net : 0);
@@ -159,6 +159,7 @@ export function planScript(spec: ContainerSpec): string {
   const functions = [
     "nsenter=$(command -v nsenter)",
     "setpriv=$(command -v setpriv)",
+    "prlimit=$(command -v prlimit)",
     "sh=$(command -v sh)",
     ...(steps.some((line) => line.startsWith("also ")) ? ALSO : []),
     ...(waits ? define("begin", beginLines(spec, first)) : []),

@@ -71,6 +71,7 @@ const CASES: Record<string, [string[], number, RegExp, RegExp?]> = {
   "an unknown file system": [["--mount", "type=bogus,dst=/x", "true"], 125, /ENODEV/, /no file system bogus/],
   "a bad size": [["--tmpfs", "/x:size=bad", "true"], 125, /tmpfs on \/x: EINVAL/],
   "a user that is unknown": [["--user", "nobody-here", "true"], 125, /no user nobody-here/],
+  "a user with other letters that is unknown": [["--user", "jürgen", "true"], 125, /^nsrun: --user jürgen: no user jürgen/],
   "a working directory that is missing": [["--cwd", "/nope", "true"], 125, /\/nope: ENOENT/],
   "a working directory that is relative": [["--cwd", "x", "true"], 125, /absolute/],
   "an unknown limit": [["--ulimit", "bogus=1", "true"], 125, /unknown limit/],

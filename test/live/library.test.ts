@@ -252,6 +252,59 @@ describe.skipIf(reason !== undefined)("container", () => {
   });
 });
 
+describe.skipIf(reason !== undefined)("streams", () => {
+  const library = new URL("../../src/index.ts", import.meta.url).pathname;
+  /** What a program that runs this with `options` has for stdin, stdout and stderr. */
+  const shown = (options: string) => {
+    const code = `import { writeSync } from "node:fs";
+import { run } from ${JSON.stringify(library)};
+const r = await run(["sh", "-c", "cat; echo OUT; echo ERR >&2"], ${options});
+writeSync(3, JSON.stringify([r.stdout, r.stderr]));`;
+    const stdio = [Buffer.from("IN\n"), "pipe", "pipe", "pipe"] as const;
+    const child = Bun.spawn([process.execPath, "--config=/dev/null", "-e", code], { stdio: [...stdio] });
+    const result = new Response(Bun.file(child.stdio[3] as number).stream()).json();
+    return Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), result]);
+  };
+  test("by the numbers of the caller's own", async () => {
+    expect(await shown("{ stdin: 0, stdout: 1, stderr: 2 }")).toEqual(["IN\nOUT\n", "ERR\n", ["", ""]]);
+    expect(await shown("{ stdin: 0, stdout: 2, stderr: 1 }")).toEqual(["ERR\n", "IN\nOUT\n", ["", ""]]);
+    expect(await shown("{ stderr: 1 }")).toEqual(["ERR\n", "", ["OUT\n", ""]]);
+    expect(await shown('{ stdout: "ignore", stderr: 1 }')).toEqual(["ERR\n", "", ["", ""]]);
+    expect(await shown("{ stdout: 2, stderr: 2 }")).toEqual(["", "OUT\nERR\n", ["", ""]]);
+  });
+  test("that cannot be leave nothing open", async () => {
+    await run(["true"]);
+    const before = fds();
+    for (const options of [{ stdout: -1 }, { input: "x", stderr: -1 }, { stdout: 99_999 }, { stdin: 1.5 }])
+      await expect(run(["true"], options)).rejects.toThrow(NsrunError);
+    expect(fds()).toBe(before);
+  });
+  test("keep a byte order mark", async () => {
+    expect((await run(["printf", "\\357\\273\\277hi"])).stdout).toBe("\ufeffhi");
+  });
+});
+
+describe.skipIf(reason !== undefined)("exec checks as run does, and leaves nothing open when it refuses", () => {
+  test("words, directory, environment, user", async () => {
+    await using box = await container({});
+    const before = fds();
+    const refused = (command: string[], options: object, why: string) => expect(box.exec(command, options)).rejects.toThrow(why);
+    await refused(["echo", "y\0"], {}, "the command cannot hold a NUL byte");
+    await refused(["pwd"], { cwd: "/\0" }, "cwd cannot hold a NUL byte");
+    await refused(["pwd"], { cwd: "tmp" }, "expected an absolute path");
+    await refused(["env"], { env: ["=x"] }, "expected KEY=VALUE");
+    await refused(["env"], { env: { "A=B": "1" } }, 'the name "A=B" has a = in it');
+    await refused(["true"], { user: "nonono" }, "no user nonono");
+    expect(fds()).toBe(before);
+  });
+  test("a signal that is none is refused", async () => {
+    const running = await start(["sleep", "5"]);
+    for (const name of ["toString", "__proto__", "SIGNO"]) expect(() => running.kill(name)).toThrow(UsageError);
+    running.kill();
+    expect((await running.result).signal).toBe("SIGTERM");
+  });
+});
+
 describe.skipIf(reason !== undefined)("errors and plans", () => {
   test("are typed: StepError with its place, UsageError, NsrunError", async () => {
     const step = await run(["true"], { cwd: "/nope" }).catch((error: unknown) => error);

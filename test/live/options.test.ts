@@ -195,6 +195,7 @@ describe.skipIf(reason !== undefined)("the process", () => {
   test("limits, by prlimit's names", async () => {
     const text = await inside(["--ulimit", "nofile=100:200", "--ulimit", "core=0"], "ulimit -n; ulimit -Hn; ulimit -c");
     expect(text).toBe("100\n200\n0");
+    expect(await inside(["--ulimit", "nofile=10", "--ulimit", "nofile=20:30"], "ulimit -n")).toBe("20"); // the last one counts
     // fewer than nsrun has open itself, and too few to read anything back with
     for (const most of ["10", "3", "1"]) expect(await inside(["--ulimit", `nofile=${most}`], "ulimit -Hn")).toBe(most);
   });

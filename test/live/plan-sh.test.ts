@@ -66,6 +66,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
     "--cwd",
     "/tmp",
   ),
+  "fewer descriptors than a shell needs": kind("--ulimit", "nofile=10:12", "--ulimit", "core=0:1024"),
+  "read-only volumes with blanks and other letters": {
+    options: (dir) => ["/a b", "/ab", "/äb"].flatMap((at) => ["-v", `${dir.file("root")}:${at}:ro,noexec`]),
+  },
   "another user": { ...kind("--user", "1:1"), root: true },
   "a time namespace": kind("--boottime", "3000000", "--monotonic", "5"),
   "shared namespaces": kind("--share", "net,ipc"),
