@@ -107,6 +107,12 @@ test("--help, -h and help say the same, wherever it is asked; behind the command
   expect(await text("help", "unpack")).toBe(await text("unpack", "a", "--help"));
   expect(await text("help", "help")).toBe(await text("help", "help", "--help"));
   expect(await text("unpack", "--", "--help")).toBe("");
+  for (const words of [
+    ["seccomp", "--help"],
+    ["seccomp", "-h"],
+    ["help", "seccomp"],
+  ]) // the word alone is no command
+    expect(await text(...words)).toBe(await text("help", "seccomp", "dump"));
 });
 
 const traced = skipReason("what the help loads", [[works("strace", "-o", "/dev/null", "true"), "strace does not work here"]]);
