@@ -35,7 +35,8 @@ const owners =
   ({ label, args: [tree] }: FailedCall): string | undefined => {
     if (!label.startsWith("map the owners")) return undefined;
     const volume = (tree as { slot?: string } | null)?.slot?.startsWith("volume");
-    return `${why}: ${volume ? ":noidmap, with which they show as nobody" : "--userns host"}`;
+    const way = ":noidmap, with which they show as nobody, or :bind, without what is mounted below it";
+    return `${why}: ${volume ? way : "--userns host"}`;
   };
 /** Of clone(2), or of clone3(2) in its structure. */
 const flagsOf = ({ args: [first] }: FailedCall): number =>
@@ -108,7 +109,7 @@ export const RULES: readonly Rule[] = [
     "EOPNOTSUPP",
     text("tmpfs has user.* attributes from Linux 6.6 on; before, a joined user namespace cannot have a root made: --userns host"),
   ],
-  ["mount_setattr", "EINVAL", owners("its file system cannot map owners")],
+  ["mount_setattr", "EINVAL", owners("its file system, or one mounted below it, cannot map owners")],
   ["mount_setattr", "EPERM", owners("owners are mapped already, or this file system cannot map them")],
   ["openat2", "ELOOP", text("a symbolic link lies in the way; nsrun does not follow it")],
   ["openat2", "ENOTDIR", text("the rootfs has something else than a directory there")],

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { container, NsrunError, plan, type RunOptions, run, StepError, start, UsageError } from "../../src/index.ts";
-import { canRun, eventually, isRoot, marked, marker, namespacesOf, skipReason } from "./helpers.ts";
+import { canRun, eventually, isRoot, marked, marker, namespacesOf, PATIENCE, skipReason } from "./helpers.ts";
 
 const reason = skipReason("the library", [canRun]);
 /** How many descriptors this process may have: Bun has raised the soft limit to the hard one. */
@@ -149,7 +149,7 @@ describe.skipIf(reason !== undefined)("run", () => {
     }, 1);
     await Promise.all([1, 2, 3].map(() => run(["sleep", "0.2"])));
     clearInterval(timer);
-    expect(gap).toBeLessThan(50);
+    expect(gap).toBeLessThan(50 * PATIENCE);
   });
 });
 

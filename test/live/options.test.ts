@@ -42,7 +42,9 @@ for (const recipe of RECIPES) {
       const bun = `${process.execPath} --no-env-file ${new URL("../../src/cmd/main.ts", import.meta.url).pathname}`;
       const one = (word: string) =>
         `${bun} run -v ${dir.file("src")}:/x:${word} -- sh -c '${probe}'; rm -f ${dir.file("src/sub/w")}`;
-      const script = `mount -t tmpfs t ${dir.file("src/sub")}; : >${dir.file("src/sub/below")}; ${["ro", "rro", "bind"].map(one).join("; ")}`;
+      mkdirSync(dir.file("other"));
+      // not a tmpfs: it could not map owners before Linux 6.3
+      const script = `mount --bind ${dir.file("other")} ${dir.file("src/sub")}; : >${dir.file("src/sub/below")}; ${["ro", "rro", "bind"].map(one).join("; ")}`;
       const { stdout, stderr } = await shell([...OWN_MOUNTS, "sh", "-c", script], { env });
       expect({ stdout, stderr }).toEqual({ stdout: "writable\nbelow\nw\nrefused\nbelow\nwritable\nw\n", stderr: "" });
     });
