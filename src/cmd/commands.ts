@@ -37,7 +37,7 @@ export const COMMANDS: readonly Entry[] = [
     name: "unpack",
     summary: "unpack a root file system archive safely",
     about:
-      "Unpacks TAR (.tar, .gz, .xz, .zst, .bz2; - is standard input) below DIR, as tar -C DIR -xpf TAR does, but no entry can land outside DIR. Owners and set-id bits are kept as root only. Nothing is unpacked that overlayfs takes for a deleted file.",
+      "Unpacks TAR (.tar, .gz, .xz, .zst, .bz2; - is standard input) below DIR, as tar -C DIR -xpf TAR does, but no entry can land outside DIR. Owners and set-id bits are kept as root only. Nothing is unpacked that overlayfs takes for a deleted file. What was written stays when it fails or is ended, as with tar.",
     operands: [
       { value: "TAR", help: "the archive" },
       { value: "DIR", help: "an existing directory, or one to be made" },

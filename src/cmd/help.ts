@@ -85,7 +85,7 @@ function programHelp(style: Style): string[] {
   const commands = visible().map(({ name, summary }): Pair => [name, summary]);
   return [
     `${style.heading("Usage:")} nsrun COMMAND …`,
-    "       nsrun [OPTION OF run…] [[--] COMMAND [ARG…]]",
+    "       nsrun [OPTION OF run…] [-- COMMAND [ARG…]]",
     "",
     ...wrap(ABOUT, style.width),
     ...section("Commands", table(commands, style), style),

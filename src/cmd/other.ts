@@ -1,6 +1,7 @@
 /** Every command but `run`: found in the table, its words parsed by commander, which is made from the table as well. */
 import { UsageError } from "../errors.ts";
 import { didYouMean } from "../near.ts";
+import { word as quoted } from "../plan/sh-words.ts";
 import { findCommand, visible } from "./commands.ts";
 import { type Entry, usage } from "./entry.ts";
 import { longOption } from "./options.ts";
@@ -63,7 +64,8 @@ export async function parseWords(entry: Entry, words: readonly string[]): Promis
 export async function otherCommand(argv: readonly string[]): Promise<number> {
   const found = findCommand(argv);
   const family = visible().some(({ name }) => name.startsWith(`${argv[0]} `));
-  if (!found) throw unknownCommand(argv.slice(0, family ? 2 : 1).join(" "), `to run a program: nsrun run -- ${argv.join(" ")}`);
+  if (!found)
+    throw unknownCommand(argv.slice(0, family ? 2 : 1).join(" "), `to run a program: nsrun run -- ${argv.map(quoted).join(" ")}`);
   const { entry, length } = found;
   const words = argv.slice(length);
   const { operands, options } = entry.raw ? { operands: words, options: {} } : await parseWords(entry, words);

@@ -16,7 +16,7 @@ export const stopTimeout = (text: string | undefined): number => (text === undef
 
 function seconds(text: string): number {
   if (!/^[0-9]+([.][0-9]+)?$/.test(text) || Number(text) > 1e6)
-    throw new UsageError(`--stop-timeout ${text}: expected seconds, 0 or more`);
+    throw new UsageError(`--stop-timeout ${text}: expected seconds, 0 to 1000000`);
   return Number(text);
 }
 

@@ -1,6 +1,7 @@
 /** A container's life in the supervisor: started, joined, signalled, ended, cleaned up. */
 import type { Socket } from "bun";
 import { NsrunError } from "../errors.ts";
+import { errnoName, errnoText } from "../ffi/errno.ts";
 import { SIGNALS } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
 import type { Plan, SyscallStep } from "../plan/step.ts";
@@ -37,6 +38,9 @@ export interface Timings {
   released: number;
   ended: number;
 }
+
+const EIO = 5;
+const EPIPE = 32;
 
 /** Milliseconds. A command that is over sooner finds its descriptors closed after its result is delivered. */
 const CLOSE_AFTER = 50;
@@ -151,7 +155,7 @@ export class Supervised {
     else if (kind === RECORD.soft && step) this.#soft.push({ step, errno: b });
     else if (kind === RECORD.ended) this.#status = a;
     else if (kind === RECORD.ready) this.#ready?.resolve();
-    else if (kind === RECORD.watched) this.#finish(a);
+    else if (kind === RECORD.watched) this.#finish(a, b);
   }
 
   #born(pid: number): void {
@@ -185,8 +189,13 @@ export class Supervised {
     return execError(String(argv.words[0]), attempts, why);
   }
 
-  /** The container is dead to the last process. `watched` is its own wait status, `#status` the command's. */
-  #finish(watched: number): void {
+  /**
+   * The container is dead to the last process. `watched` is its own wait status, `#status` the command's; `lost` the errno for
+   * which output of its terminal could not be written. A reader that has gone, or whose terminal has, is no error of ours.
+   */
+  #finish(watched: number, lost: number): void {
+    if (lost > 0 && lost !== EPIPE && lost !== EIO)
+      this.#failure ??= new NsrunError(`cannot write the terminal's output: ${errnoName(lost)} (${errnoText(lost)})`);
     this.#watched = watched;
     this.timings.ended = this.#now();
     const failure = this.#failure ?? this.#parentFailure;

@@ -16,6 +16,11 @@ const text = (hint: string) => () => hint;
 /** `mount` of this type. */
 const ofType = (type: string, hint: (step: FailedCall) => string | undefined) => (step: FailedCall) =>
   step.args[2] === type ? hint(step) : undefined;
+/** In a user namespace the kernel mounts a sysfs only where one is seen already: mount_too_revealing() in fs/namespace.c. */
+const sysHint = (): string | undefined =>
+  sys("faccessat2", -100, "/sys/kernel", 0, 0) !== 0
+    ? "/sys is not mounted here, and without one a user namespace cannot have one: mount -t sysfs sysfs /sys; or --userns host"
+    : undefined;
 const where = (met: (step: FailedCall) => boolean, hint: string) => (step: FailedCall) => (met(step) ? hint : undefined);
 
 const inCgroup = (step: FailedCall): boolean =>
@@ -141,6 +146,15 @@ export const RULES: readonly Rule[] = [
   ],
   ["fsmount", "EPERM", appArmor],
   ["fsmount", "EPERM", (step) => (step.label === "mount proc" ? procHint() : undefined)],
+  ["fsmount", "EPERM", (step) => (step.label === "mount sysfs" ? sysHint() : undefined)],
+  [
+    "write",
+    "ERANGE",
+    where(
+      (step) => step.label === "write its offsets",
+      "--monotonic, --boottime: the clock would be below zero, or beyond 146 years",
+    ),
+  ],
   [
     "mount",
     "EACCES",

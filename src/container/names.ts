@@ -7,7 +7,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
 function hostName(text: string, option: string): string {
   if (byteLength(text) > 64 || /[^\x21-\x7e]/.test(text))
-    throw new UsageError(`${option} ${text}: expected at most 64 printable characters`);
+    throw new UsageError(`${option} ${text}: expected at most 64 ASCII letters, digits and signs, no blank`);
   return text;
 }
 

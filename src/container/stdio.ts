@@ -2,6 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { AT_FDCWD, O } from "../ffi/flags.ts";
 import { bytes, failed, must, sys } from "../ffi/syscall.ts";
+import { utf8 } from "../ffi/text.ts";
 import type { StdioUse } from "../plan/spec.ts";
 import type { Stdio } from "./options.ts";
 
@@ -18,7 +19,7 @@ function pipe(): [number, number] {
 
 /** A file in memory, read from its beginning: no pipe that could fill up, nobody to write into it. */
 function file(content: string | Uint8Array): number {
-  const data = typeof content === "string" ? Buffer.from(content) : content;
+  const data = typeof content === "string" ? utf8(content) : content;
   const fd = must("make a file for the command's input", "memfd_create", "nsrun-input", 1 /* MFD_CLOEXEC */);
   const stable = bytes(data.length);
   stable.set(data);
@@ -27,6 +28,14 @@ function file(content: string | Uint8Array): number {
   }
   must("rewind the command's input", "lseek", fd, 0, 0);
   return fd;
+}
+
+/** /dev/null; where the machine has none, an input that is empty. */
+function nothing(fd: number): number {
+  const opened = sys("openat", AT_FDCWD, "/dev/null", O.O_RDWR | O.O_CLOEXEC, 0);
+  if (opened >= 0) return opened;
+  if (fd > 0) throw failed(opened, "open /dev/null");
+  return file("");
 }
 
 /** Reads a descriptor of ours to its end, in the event loop, and closes it. */
@@ -70,9 +79,7 @@ export class Streams {
       return use > 2 ? use : this.#keep(must(`duplicate descriptor ${use}`, "fcntl", use, F_DUPFD_CLOEXEC, 3));
     }
     if (fd === 0 && use === "pipe") throw new UsageError('stdin cannot be "pipe": give the text as input');
-    if (use === "ignore") {
-      return this.#keep(must("open /dev/null", "openat", AT_FDCWD, "/dev/null", O.O_RDWR | O.O_CLOEXEC, 0));
-    }
+    if (use === "ignore") return this.#keep(nothing(fd));
     const [read, write] = pipe();
     this.#reading[fd] = read;
     return this.#keep(write);

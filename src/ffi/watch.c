@@ -28,6 +28,8 @@ struct relay {
   long eof;                  /* the input has ended: 1, or 2 in the middle of a line */
   long paused;               /* not in the foreground: read(2) says EIO, and again only after a message */
   long link;                 /* the socket is open */
+  long looked;               /* when the container's queue was looked at last, ns */
+  long lost;                 /* the errno for which output could not be written */
   long up, up_at;            /* bytes towards the container: how many, how many of them written */
   long down, down_at;        /* bytes towards the caller */
   char up_data[CHUNK];
@@ -112,6 +114,16 @@ static void nsi_end_input(struct relay *r) {
   r->up_at = 0;
 }
 
+/* Whether it is time to look again: output would otherwise wake us, and who reads letter by letter would have nothing but ^D. */
+static long nsi_due(struct relay *r) {
+  long now[2], ns;
+  nsi_sys(SYS_clock_gettime, 1 /* CLOCK_MONOTONIC */, (long)now, 0, 0, 0, 0);
+  ns = now[0] * 1000000000 + now[1];
+  if (ns - r->looked < LOOK) return 0;
+  r->looked = ns;
+  return 1;
+}
+
 /* Moves what can be moved without waiting. Returns whether more may come from the container. */
 static long nsi_carry(struct relay *r) {
   long n;
@@ -138,7 +150,10 @@ static void nsi_write_output(struct relay *r) {
   n = nsi_sys(SYS_write, 1, (long)r->down_data + r->down_at, r->down - r->down_at, 0, 0, 0);
   if (n > 0) r->down_at += n;
   if (r->down_at == r->down) r->down = 0;
-  else if (n < 0 && !nsi_passing(n)) nsi_hang_up(r);
+  else if (n < 0 && !nsi_passing(n)) {
+    r->lost = -n;
+    nsi_hang_up(r);
+  }
 }
 
 static void nsi_want(struct pollfd *w, long fd, long events) {
@@ -164,6 +179,8 @@ static void nsi_watch(long pid, long sock, long terminal) {
   r.link = terminal & TERMINAL;
   r.up = 0;
   r.down = 0;
+  r.looked = 0;
+  r.lost = 0;
   orphaned = 0;
   dead = 0;
   fd = nsi_sys(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
@@ -180,7 +197,7 @@ static void nsi_watch(long pid, long sock, long terminal) {
     look[0] = 0;
     look[1] = LOOK;
     if (nsi_sys(SYS_ppoll, (long)w, 6, ended ? (long)look : 0, 0, 8, 0) < 0) continue;
-    if (ended) nsi_end_input(&r);
+    if (ended && nsi_due(&r)) nsi_end_input(&r);
     if (w[1].revents) {
       orphaned = 1;
       nsi_sys(SYS_pidfd_send_signal, fd, 9, 0, 0, 0, 0);
@@ -194,7 +211,7 @@ static void nsi_watch(long pid, long sock, long terminal) {
     if (dead && (orphaned || (!r.down && !nsi_carry(&r)))) break;
   }
   nsi_sys(SYS_wait4, pid, (long)&status, 0, 0, 0, 0);
-  nsi_send(sock, rec, R_WATCHED, status, fd < 0 ? fd : 0);
+  nsi_send(sock, rec, R_WATCHED, status, fd < 0 ? fd : r.lost);
 }
 
 /* The caller's terminal back to its former mode, when it is still in ours: with nsrun killed its shell may have been faster.

@@ -56,7 +56,7 @@ test.each([48, 60, 80, 100])("nothing that can be broken is wider than %d column
     const broken = lines.filter((line) => line.length > width && line.trim().includes(" "));
     // a term stands on its own line and is never broken, for it may be copied
     const terms = entry ? [...optionsOf(entry).map(optionText), ...entry.examples.map(([line]) => `nsrun ${line}`)] : [];
-    const programs = ["nsrun [OPTION OF run…] [[--] COMMAND [ARG…]]", ...EXAMPLES.map(([line]) => `nsrun ${line}`)];
+    const programs = ["nsrun [OPTION OF run…] [-- COMMAND [ARG…]]", ...EXAMPLES.map(([line]) => `nsrun ${line}`)];
     expect(broken.filter((line) => ![...terms, ...programs].includes(line.trim()))).toEqual([]);
     expect(Math.max(...lines.map((line) => line.length))).toBeGreaterThan(Math.min(width, 60) - 12);
   }

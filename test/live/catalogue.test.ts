@@ -120,6 +120,7 @@ const CASES: Record<string, Case | Elsewhere> = {
     user: {},
     hint: /root inside must be able to read the rootfs/,
   },
+  "fsmount EPERM 3": { sh: "unshare -m sh -c 'umount -lR /sys; exec $RUN true'", hint: /\/sys is not mounted here/ },
   "mount EPERM 2": {
     // the container's third mount: private, tmpfs, overlay
     sh: "strace -f -qqq -o /dev/null -e trace=mount -e inject=mount:error=EPERM:when=3 $RUN --uid-map 0:47110 --gid-map 0:47110 true",
@@ -160,6 +161,7 @@ const CASES: Record<string, Case | Elsewhere> = {
   "seccomp EACCES": { sh: "$DENY seccomp EACCES -- $RUN true", hint: /not with --new-privileges/ },
   "seccomp EINVAL": { sh: "$DENY seccomp EINVAL -- $RUN true", hint: /no system call filters/ },
   "seccomp ENOSYS": { sh: "$DENY seccomp ENOSYS -- $RUN true", hint: /no seccomp\(2\)/ },
+  "write ERANGE": { sh: "$RUN --monotonic 99999999999 true", hint: /below zero, or beyond 146 years/ },
   "write EPERM": { sh: "$DENY write EPERM 2=10 -- $RUN true", user: { before: KNOB }, hint: /AppArmor takes all capabilities/ },
   "write EPERM 2": { sh: "setpriv --bounding-set -setuid $RUN --unshare user true", hint: /needs CAP_SETUID outside/ },
   "openat EACCES": { sh: `$DENY openat EACCES 2=${0x80001} -- $RUN true`, user: { before: KNOB }, hint: /AppArmor takes all/ },

@@ -29,6 +29,17 @@ describe.skipIf(reason !== undefined)("-t without a terminal", () => {
     expect((await nsrun(["-t", "--", "sh"], { stdin: "true\n" })).code).toBe(0);
     expect((await nsrun(["-t", "--", "cat"], { stdin: "part of a line" })).code).toBe(0);
   });
+  test("output that cannot be written is an error, whether the command has ended or not", async () => {
+    for (const command of ["echo x", "echo x; sleep 0.2; echo y", "seq 1 100000"]) {
+      const { code, stderr } = await shell(["sh", "-c", `exec ${RUN} -t -- sh -c "$1" >/dev/full`, "sh", command]);
+      const line = "nsrun: cannot write the terminal's output: ENOSPC (no space left on device)\n";
+      expect({ code, stderr }).toEqual({ code: 125, stderr: line });
+    }
+  });
+  test("who reads letter by letter is not flooded when the input has ended", async () => {
+    const { stdout } = await nsrun(["-t", "--", "sh", "-c", "stty raw -echo; timeout 1 cat | wc -c; true"], { stdin: "a" });
+    expect(Number(stdout)).toBeWithin(2, 60);
+  });
   test("stdin closed is an input at its end", async () => {
     expect(await shell(["sh", "-c", `${RUN} -t -- sh -c 'cat; tty' <&-`])).toEqual({
       code: 0,
