@@ -22,7 +22,7 @@ export interface JsonStep {
 const LOOPS: Readonly<Record<string, RegExp>> = {
   reset_signals: /^(rt_sigaction ){64}/,
   guard: /^ppoll /,
-  watch: /^pidfd_open (ppoll |recvmsg |ioctl |read |write |close )*wait4 sendto /,
+  watch: /^pidfd_open (ppoll |recvmsg |ioctl |read |write |close |clock_gettime )*wait4 sendto /,
   reap: /^munmap (rt_sigtimedwait |wait4 |kill )*sendto exit_group $/,
   sweep: /^(openat read close (kill wait4 )*)+/,
   restore_terminal: /^ioctl (ioctl )?/,
