@@ -1,6 +1,7 @@
 /** What the catalogue looks at when a call has failed: capabilities, limits, mounts. */
 import { readText } from "../ffi/file.ts";
 import { RLIMIT } from "../ffi/flags.ts";
+import { sys } from "../ffi/syscall.ts";
 import { current } from "./process.ts";
 
 const read = (path: string): string => {
@@ -58,3 +59,9 @@ export function chrootHint(): string | undefined {
     ? undefined
     : "nsrun is in a chroot whose directory is no mount, so its root cannot be left: outside, before the chroot: mount --bind DIR DIR";
 }
+
+/** In a user namespace the kernel mounts a sysfs only where one is seen already: mount_too_revealing() in fs/namespace.c. */
+export const sysHint = (): string | undefined =>
+  sys("faccessat2", -100, "/sys/kernel", 0, 0) !== 0
+    ? "/sys is not mounted here, and without one a user namespace cannot have one: mount -t sysfs sysfs /sys; or --userns host"
+    : undefined;

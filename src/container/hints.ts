@@ -6,7 +6,7 @@ import type { FailedCall } from "../errors.ts";
 import { errnoName } from "../ffi/errno.ts";
 import { CLONE, MS } from "../ffi/flags.ts";
 import { sys } from "../ffi/syscall.ts";
-import { chrootHint, idMapHint, lacks, mountLimitHint, mountPermissionHint, openFilesHint } from "./causes.ts";
+import { chrootHint, idMapHint, lacks, mountLimitHint, mountPermissionHint, openFilesHint, sysHint } from "./causes.ts";
 import { appArmorHint, cloneHint, procHint } from "./refusals.ts";
 
 /** A hint that does not apply after a look is undefined: then the next row has its turn. */
@@ -16,11 +16,6 @@ const text = (hint: string) => () => hint;
 /** `mount` of this type. */
 const ofType = (type: string, hint: (step: FailedCall) => string | undefined) => (step: FailedCall) =>
   step.args[2] === type ? hint(step) : undefined;
-/** In a user namespace the kernel mounts a sysfs only where one is seen already: mount_too_revealing() in fs/namespace.c. */
-const sysHint = (): string | undefined =>
-  sys("faccessat2", -100, "/sys/kernel", 0, 0) !== 0
-    ? "/sys is not mounted here, and without one a user namespace cannot have one: mount -t sysfs sysfs /sys; or --userns host"
-    : undefined;
 const where = (met: (step: FailedCall) => boolean, hint: string) => (step: FailedCall) => (met(step) ? hint : undefined);
 
 const inCgroup = (step: FailedCall): boolean =>
