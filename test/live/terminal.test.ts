@@ -170,6 +170,7 @@ describe.skipIf(reason !== undefined)("the caller's terminal is as it was", () =
     await screen.shows(/Stopped/);
     expect(await screen.run("stty -g")).toBe(before);
     await screen.type("fg");
+    await screen.raw();
     await screen.type("line one");
     await screen.shows(/^line one\nline one$/m); // echoed once, by the inner terminal, and then by cat
     await screen.keys("C-d");

@@ -52,6 +52,11 @@ export class Screen implements AsyncDisposable {
   async prompt(): Promise<void> {
     await this.shows(/[$#] \n*$/);
   }
+  /** Until a program reads the terminal letter by letter: what is typed before is echoed by the terminal itself. */
+  async raw(): Promise<void> {
+    const tty = (await this.tmux("display-message", "-p", "#{pane_tty}")).trim();
+    await eventually("a raw terminal", () => Bun.spawnSync(["stty", "-F", tty, "-a"]).stdout.includes("-icanon"));
+  }
   /** Types a command at the prompt and gives what it printed before the next one. */
   async run(command: string): Promise<string> {
     await this.prompt();
